@@ -1,0 +1,1 @@
+"""What the models are, and the service that holds them."""

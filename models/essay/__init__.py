@@ -1,0 +1,1 @@
+"""The essay writer: an LSTM language model and its engine."""

@@ -1,0 +1,1 @@
+"""The beat maker: a GAN over piano-rolls, arranger, kits and mixer."""

@@ -1,0 +1,1 @@
+"""Offline training: corpora in, checkpoints out."""

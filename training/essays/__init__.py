@@ -1,0 +1,1 @@
+"""Data, losses and evaluation of the essay writer."""
