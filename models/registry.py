@@ -57,7 +57,7 @@ class Version:
         return json.loads((self.path / file).read_text(encoding="utf-8"))
 
     def verify(self) -> None:
-        """Compare every file with its sha256; raise DamagedVersion naming the first that differs."""
+        """Check every file against its sha256; raise DamagedVersion naming the first bad one."""
         for file, expected in dict(self.manifest["files"]).items():
             path = self.path / file
             if not path.is_file():
@@ -148,7 +148,7 @@ class Registry:
         return Version(family, name, target, manifest)
 
     def move_alias(self, family: str, alias: str, name: str, why: str = "") -> None:
-        """Point an alias at a version, atomically; moving ``live`` keeps the old one as ``previous``."""
+        """Point an alias at a version, atomically; the old ``live`` becomes ``previous``."""
         _check_name(alias)
         self.resolve(family, name)
         root = self._own() / family

@@ -1,0 +1,117 @@
+"""One frozen settings object, read from the environment and an optional ``.env`` file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import quote
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+
+class SettingsError(Exception):
+    """A variable of the environment is missing or wrong; the message names it."""
+
+
+class Settings(BaseSettings):
+    """Everything an operator can set; names are upper case in the environment."""
+
+    model_config = SettingsConfigDict(env_file=".env", frozen=True, extra="ignore")
+
+    discord_token: SecretStr | None = None
+    discord_token_file: Path | None = Field(default=None, description="File holding the token")
+    #: Discord user ids that may retrain and roll back, besides the application's owner.
+    admin_ids: Annotated[frozenset[int], NoDecode] = frozenset()
+
+    data_dir: Path = Path("data")
+    database_url: str | None = Field(default=None, description="Default: SQLite in DATA_DIR")
+    database_password_file: Path | None = Field(default=None, description="Kept out of the URL")
+    generation_url: str | None = Field(default=None, description="Default: a local service")
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    soundfont: Path | None = Field(default=None, description="Default: the one in pretty_midi")
+
+    workers: int = Field(default=4, ge=1, le=64, description="Requests generated at once")
+    queue_limit: int = Field(default=100, ge=1)
+    user_open_limit: int = Field(default=3, ge=1, description="Open requests a user may have")
+    user_daily_limit: int = Field(default=100, ge=1)
+    guild_daily_limit: int = Field(default=1000, ge=1)
+    heartbeat_seconds: float = Field(default=5.0, gt=0)
+    stale_seconds: float = Field(default=30.0, gt=0)
+
+    health_host: str = "127.0.0.1"
+    health_port: int = Field(default=8080, ge=0, le=65535)
+    log_json: bool = False
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @field_validator("admin_ids", mode="before")
+    @classmethod
+    def _split_ids(cls, value: object) -> object:
+        """Accept ``1,2,3``; an environment has no lists."""
+        if isinstance(value, str):
+            return frozenset(int(part) for part in value.replace(",", " ").split())
+        return value
+
+    @property
+    def database(self) -> str:
+        """SQLAlchemy URL with an async driver."""
+        if self.database_url is None:
+            return f"sqlite+aiosqlite:///{self.data_dir / 'ghostwriter.db'}"
+        url = self.database_url.replace("postgresql://", "postgresql+asyncpg://", 1)
+        if self.database_password_file is None:
+            return url
+        password = quote(_read_secret("DATABASE_PASSWORD_FILE", self.database_password_file))
+        scheme, rest = url.split("://", 1)
+        user, at, place = rest.partition("@")
+        if not at or ":" in user:
+            raise SettingsError(
+                "DATABASE_URL must name a user and no password when DATABASE_PASSWORD_FILE is set."
+            )
+        return f"{scheme}://{user}:{password}@{place}"
+
+    @property
+    def registry_dir(self) -> Path:
+        """Where versions trained here lie."""
+        return self.data_dir / "registry"
+
+    @property
+    def artifacts_dir(self) -> Path:
+        """Where finished files lie."""
+        return self.data_dir / "artifacts"
+
+    @property
+    def runs_dir(self) -> Path:
+        """Where training runs keep their checkpoints and logs."""
+        return self.data_dir / "runs"
+
+    def corpus_dir(self, family: str) -> Path:
+        """Where the documents or songs of a family are put for retraining."""
+        return self.data_dir / "corpus" / family
+
+    def token(self) -> str | None:
+        """Read the bot token from its variable or its file."""
+        if self.discord_token is not None:
+            return self.discord_token.get_secret_value().strip() or None
+        if self.discord_token_file is not None:
+            return _read_secret("DISCORD_TOKEN_FILE", self.discord_token_file) or None
+        return None
+
+
+def _read_secret(variable: str, path: Path) -> str:
+    """Read a secret's file; raise SettingsError naming the variable."""
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise SettingsError(f"{variable} cannot be read: {error}.") from error
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Read the settings; raise SettingsError with the name of each wrong variable."""
+    try:
+        return Settings(**overrides)  # type: ignore[arg-type]
+    except ValidationError as error:
+        wrong = "; ".join(
+            f"{'.'.join(str(part) for part in e['loc']).upper()}: {e['msg']}"
+            for e in error.errors()
+        )
+        raise SettingsError(f"These settings are wrong: {wrong}.") from error
