@@ -1,0 +1,66 @@
+"""What the worker tells a person through: one implementation for each place a request comes from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from bot.store.shapes import Artifact, Request
+from models.contract import BeatTake, EssayDone, Progress
+
+__all__ = ["Artifact", "FrontEnd", "Result", "Undeliverable"]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What was made: exactly one of ``essay`` and ``take``, and the files.
+
+    The take's ``audio``, ``midi`` and ``picture`` are stripped; the artifacts hold them.
+    """
+
+    essay: EssayDone | None
+    take: BeatTake | None
+    artifacts: tuple[Artifact, ...]
+
+    def artifact(self, kind: str) -> Artifact | None:
+        """Find the file of a kind, for example ``docx``."""
+        return next((a for a in self.artifacts if a.kind == kind), None)
+
+
+class Undeliverable(Exception):
+    """There is nowhere left to answer; the request becomes "expired" and can be shown later."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
+
+
+class FrontEnd(Protocol):
+    """The voice back to one kind of place.
+
+    Every call but ``deliver`` may be repeated, delayed or dropped: the implementation throttles,
+    and an exception from it is logged and does not disturb the request. ``deliver`` comes again
+    after a crash between posting and committing, so it must edit the same message.
+    ``sentence`` is often a :class:`bot.sentences.Sentence`, which can be said in other languages.
+    """
+
+    async def queued(self, request: Request, place: int, eta: float | None) -> None:
+        """Say how many are before it (0: next) and in how many seconds it should be ready."""
+
+    async def started(self, request: Request) -> None:
+        """Say that work on it has begun, perhaps again."""
+
+    async def progress(self, request: Request, progress: Progress) -> None:
+        """Say how far it is."""
+
+    async def text(self, request: Request, so_far: str) -> None:
+        """Show the whole text so far; comes with every piece."""
+
+    async def deliver(self, request: Request, result: Result) -> int | None:
+        """Show the result; return the message's id; raise Undeliverable."""
+
+    async def failed(self, request: Request, sentence: str) -> None:
+        """Say in one sentence why there is no result."""
+
+    async def cancelled(self, request: Request) -> None:
+        """Say that it was stopped as asked."""

@@ -1,0 +1,45 @@
+"""What a request asks for, once admitted: the frozen shapes kept with its row."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from models.contract import (
+    BARS_MAX,
+    BARS_MIN,
+    BPM_MAX,
+    BPM_MIN,
+    TOPIC_LIMIT,
+    WORDS_MAX,
+    WORDS_MIN,
+    AudioFormat,
+    Family,
+    Shape,
+)
+
+Kind = Literal["essay", "beat"]
+KINDS: tuple[Kind, ...] = ("essay", "beat")
+FAMILY: dict[Kind, Family] = {"essay": Family.ESSAY, "beat": Family.MUSIC}
+
+
+class EssayParameters(Shape):
+    """An essay as asked for."""
+
+    topic: str = Field(min_length=1, max_length=TOPIC_LIMIT)
+    words: int = Field(default=400, ge=WORDS_MIN, le=WORDS_MAX)
+    style: str | None = None
+
+
+class BeatParameters(Shape):
+    """A beat as asked for; None lets the seed choose."""
+
+    style: str | None = None
+    bpm: int | None = Field(default=None, ge=BPM_MIN, le=BPM_MAX)
+    bars: int = Field(default=16, ge=BARS_MIN, le=BARS_MAX)
+    key: str | None = None
+    format: AudioFormat = AudioFormat.MP3
+
+
+Parameters = EssayParameters | BeatParameters

@@ -1,0 +1,65 @@
+"""The English source of every sentence the rooms behind the front ends say.
+
+A :class:`Sentence` is its English text, so it can be stored, logged and shown as it is; it also
+keeps its key and values, so that a front end may say it in another language.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+ENGLISH: Mapping[str, str] = {
+    # What was asked.
+    "topic_missing": "Please say what the essay should be about.",
+    "topic_long": "That topic is too long: {limit} characters is the most.",
+    "topic_letters": "That topic has no words in it; please write it with letters.",
+    "words_range": "An essay can have {low} to {high} words.",
+    "bpm_range": "The tempo can be {low} to {high} beats a minute.",
+    "bars_range": "A beat can have {low} to {high} bars.",
+    "key_unknown": "“{value}” is not a key I know; try “C major” or “F# minor”.",
+    "format_unknown": "“{value}” is not a format I can make; choose one of {choices}.",
+    "style_unknown": "There is no style called “{value}”; choose one of {choices}.",
+    "seed_range": "A seed is a whole number from 0 to {high}.",
+    # Who asked, and where.
+    "channel_closed": "I do not answer in this channel; this server has chosen others.",
+    "guild_words": "On this server an essay can have at most {high} words.",
+    "guild_bars": "On this server a beat can have at most {high} bars.",
+    "filtered_prompt": "This server does not allow that wording; please put it another way.",
+    "queue_full": "I have {count} requests waiting and take no more; try again in {minutes} min.",
+    "user_open": "You have {count} requests open; wait until one is finished or cancel one.",
+    "user_daily": "You have used today's {limit} requests; there are new ones after midnight UTC.",
+    "guild_daily": "This server has used today's {limit} requests; more after midnight UTC.",
+    "cooldown": "One moment, please: you can ask again in {seconds} s.",
+    # What became of it.
+    "filtered_output": "The result had wording that this server does not allow; nothing is shown.",
+    "unavailable": "The models cannot be reached right now; please try again in a few minutes.",
+    "lost": "I was interrupted twice while working on this; please ask again.",
+    "too_old": "I was interrupted and this request had waited too long; please ask again.",
+    "unexpected": "Something went wrong on my side; the reference is {reference}.",
+    "nowhere": "The result is ready, but there is no place left to show it; /show {id} does.",
+    # A training run.
+    "run_busy": "A {family} training run is waiting already; one at a time.",
+    # Uploaded documents.
+    "upload_kind": "I can read .txt, .md, .docx and .pdf files; “{name}” is none of them.",
+    "upload_big": "“{name}” is too big: {limit} MB is the most.",
+    "upload_pages": "“{name}” has too many pages: {limit} is the most.",
+    "upload_ratio": "“{name}” unpacks to far more than it should, so I do not open it.",
+    "upload_broken": "“{name}” cannot be read; the file seems to be damaged.",
+    "upload_locked": "“{name}” is protected by a password.",
+    "upload_empty": "“{name}” has no text in it.",
+    "upload_slow": "“{name}” took too long to read.",
+}
+
+
+class Sentence(str):
+    """One plain sentence: the English text, with the key and values it was made from."""
+
+    key: str
+    values: Mapping[str, object]
+
+    def __new__(cls, key: str, **values: object) -> Sentence:
+        """Make the sentence of a key; raise KeyError for an unknown one."""
+        sentence = super().__new__(cls, ENGLISH[key].format(**values))
+        sentence.key = key
+        sentence.values = values
+        return sentence

@@ -1,0 +1,70 @@
+"""Rows to frozen shapes and back."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Row
+
+from bot.parameters import BeatParameters, EssayParameters
+from bot.store.shapes import Artifact, Event, NewRequest, NewRun, Rating, Request, Run, RunState
+from bot.store.states import State
+from models.contract import BeatTake, EssayDone
+
+_REQUEST = tuple(f.name for f in fields(Request))
+_RUN = tuple(f.name for f in fields(Run))
+
+
+def columns(new: NewRequest) -> dict[str, Any]:
+    """Name the columns of a new request."""
+    values = {f.name: getattr(new, f.name) for f in fields(NewRequest)}
+    return values | {"parameters": new.parameters.model_dump(mode="json")}
+
+
+def run_columns(new: NewRun) -> dict[str, Any]:
+    """Name the columns of a new run."""
+    return {f.name: getattr(new, f.name) for f in fields(NewRun)}
+
+
+def outcome(made: EssayDone | BeatTake) -> dict[str, Any]:
+    """Make what is kept of a result; files are artifacts, not columns."""
+    if isinstance(made, BeatTake):
+        made = made.model_copy(update={"audio": None, "midi": "", "picture": ""})
+    return made.model_dump(mode="json")
+
+
+def request(row: Row[Any]) -> Request:
+    """Read a row of the queue."""
+    values = {name: getattr(row, name) for name in _REQUEST}
+    essay = values["kind"] == "essay"
+    values["state"] = State(values["state"])
+    values["parameters"] = (EssayParameters if essay else BeatParameters).model_validate(
+        values["parameters"]
+    )
+    if values["outcome"] is not None:
+        values["outcome"] = (EssayDone if essay else BeatTake).model_validate(values["outcome"])
+    return Request(**values)
+
+
+def artifact(row: Row[Any]) -> Artifact:
+    """Read a finished file."""
+    return Artifact(row.kind, Path(row.path), row.name, row.sha256, row.size)
+
+
+def event(row: Row[Any]) -> Event:
+    """Read a change of state."""
+    old = None if row.old is None else State(row.old)
+    return Event(row.request_id, row.at, old, State(row.new), row.why)
+
+
+def rating(row: Row[Any]) -> Rating:
+    """Read a rating."""
+    return Rating(row.request_id, row.user_id, row.value, row.model_version, row.at)
+
+
+def run(row: Row[Any]) -> Run:
+    """Read a training run."""
+    values = {name: getattr(row, name) for name in _RUN}
+    return Run(**values | {"state": RunState(values["state"])})

@@ -1,0 +1,313 @@
+"""The moves of a request: claim, heartbeat, ends, recovery. Each is a compare-and-set."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Collection
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, ScalarSelect, and_, case, func, insert, or_, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.sentences import Sentence
+from bot.store import mapping
+from bot.store.database import Database
+from bot.store.shapes import NOBODY, Artifact, NewRequest, Pulse, Request
+from bot.store.states import State, sources
+from bot.store.tables import artifacts, events, requests
+from models.contract import BeatTake, EssayDone
+
+#: How often work on a request may begin before it is given up.
+MAX_ATTEMPTS = 2
+#: How old a request may be for its work to begin again after a crash.
+MAX_AGE = timedelta(minutes=15)
+
+
+def turn() -> ColumnElement[datetime]:
+    """Order of service: oldest first, but behind the start of the same user's last request.
+
+    So users take turns, and nobody starves: a turn only ever grows older.
+    """
+    earlier = requests.alias("earlier")
+    last: ScalarSelect[datetime] = (
+        select(func.max(earlier.c.started_at))
+        .where(
+            earlier.c.user_id == requests.c.user_id,
+            earlier.c.user_id != NOBODY,
+            earlier.c.id != requests.c.id,
+        )
+        .scalar_subquery()
+    )
+    return case((last > requests.c.created_at, last), else_=requests.c.created_at)
+
+
+class Queue:
+    """The part of the requests' queries that changes states."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    async def create(self, new: NewRequest) -> Request:
+        """Queue an admitted request."""
+        now = self._db.clock()
+        values = {**mapping.columns(new), "state": State.QUEUED, "created_at": now}
+        values |= {"attempts": 0, "cancel_requested": False}
+        async with self._db.write() as db:
+            row = (await db.execute(insert(requests).values(values).returning(requests))).one()
+            await _log(db, row.id, now, None, State.QUEUED, "asked")
+        return mapping.request(row)
+
+    async def claim(self, origins: Collection[str], worker: str) -> Request | None:
+        """Take the next request for a worker, or None when none may run now."""
+        for _ in range(3):  # two claims for one user at once: the database lets one through
+            try:
+                return await self._claim(origins, worker)
+            except IntegrityError:
+                continue
+        return None
+
+    async def _claim(self, origins: Collection[str], worker: str) -> Request | None:
+        now = self._db.clock()
+        running = requests.alias("running")
+        user_runs = select(running.c.id).where(
+            running.c.user_id == requests.c.user_id,
+            running.c.user_id != NOBODY,
+            running.c.state == State.RUNNING,
+        )
+        chosen = (
+            select(requests.c.id)
+            .where(
+                requests.c.state == State.QUEUED,
+                requests.c.origin.in_(origins),
+                or_(requests.c.reserved_for.is_(None), requests.c.reserved_for == worker),
+                or_(requests.c.not_before.is_(None), requests.c.not_before <= now),
+                ~user_runs.exists(),
+            )
+            .order_by(turn(), requests.c.id)
+            .limit(1)
+        )
+        if self._db.is_postgres:
+            chosen = chosen.with_for_update(skip_locked=True, of=requests)
+        taken = (
+            update(requests)
+            .where(requests.c.id == chosen.scalar_subquery(), requests.c.state == State.QUEUED)
+            .values(
+                state=State.RUNNING,
+                worker=worker,
+                claim=secrets.token_hex(8),
+                attempts=requests.c.attempts + 1,
+                started_at=now,
+                heartbeat_at=now,
+                not_before=None,
+            )
+            .returning(requests)
+        )
+        async with self._db.write() as db:
+            row = (await db.execute(taken)).one_or_none()
+            if row is None:
+                return None
+            await _log(db, row.id, now, State.QUEUED, State.RUNNING, f"claimed by {worker}")
+        return mapping.request(row)
+
+    async def heartbeat(self, claims: Collection[str]) -> Pulse:
+        """Say that these claims are alive; learn which are lost and which should stop."""
+        if not claims:
+            return Pulse(frozenset(), frozenset())
+        beat = (
+            update(requests)
+            .where(requests.c.state == State.RUNNING, requests.c.claim.in_(claims))
+            .values(heartbeat_at=self._db.clock())
+            .returning(requests.c.claim, requests.c.cancel_requested)
+        )
+        async with self._db.write() as db:
+            rows = (await db.execute(beat)).all()
+        return Pulse(
+            held=frozenset(row.claim for row in rows),
+            cancelled=frozenset(row.claim for row in rows if row.cancel_requested),
+        )
+
+    async def keep(
+        self,
+        request: Request,
+        outcome: EssayDone | BeatTake,
+        files: Collection[Artifact],
+    ) -> bool:
+        """Record what was made before it is delivered; False when the claim is lost."""
+        async with self._db.write() as db:
+            kept = await db.execute(
+                update(requests)
+                .where(_held(request))
+                .values(outcome=mapping.outcome(outcome), model_version=outcome.model_version)
+                .returning(requests.c.id)
+            )
+            if kept.one_or_none() is None:
+                return False
+            await db.execute(artifacts.delete().where(artifacts.c.request_id == request.id))
+            for file in files:
+                await db.execute(
+                    insert(artifacts).values(
+                        request_id=request.id,
+                        kind=file.kind,
+                        path=str(file.path),
+                        name=file.name,
+                        sha256=file.sha256,
+                        size=file.size,
+                    )
+                )
+        return True
+
+    async def finish(self, request: Request, message_id: int | None) -> bool:
+        """Close a delivered request; True for the one caller that wins."""
+        values = {} if message_id is None else {"message_id": message_id}
+        return await self._end(request, State.DONE, "delivered", **values)
+
+    async def fail(self, request: Request, sentence: str) -> bool:
+        """Close a request that came to nothing."""
+        return await self._end(request, State.FAILED, sentence, error=str(sentence))
+
+    async def refuse(self, request: Request, sentence: str) -> bool:
+        """Close a request whose result must not be shown; nothing of the result stays."""
+        return await self._end(
+            request, State.REFUSED, sentence, error=str(sentence), outcome=None
+        )
+
+    async def expire(self, request: Request, sentence: str) -> bool:
+        """Close a request whose result has nowhere to go."""
+        return await self._end(request, State.EXPIRED, sentence, error=str(sentence))
+
+    async def cancel(self, request: Request) -> bool:
+        """Close a running request that was asked to stop."""
+        return await self._end(request, State.CANCELLED, "stopped as asked")
+
+    async def hand_back(
+        self, request: Request, *, delay: float = 0.0, counted: bool = True, why: str = "handed back"
+    ) -> bool:
+        """Queue a running request again; not counted, the attempt has not happened."""
+        now = self._db.clock()
+        return await self._move(
+            State.QUEUED,
+            _held(request),
+            why,
+            not_before=now + timedelta(seconds=delay) if delay else None,
+            attempts=requests.c.attempts - (0 if counted else 1),
+            **_UNCLAIMED,
+        )
+
+    async def request_cancel(self, request_id: int) -> Request | None:
+        """Cancel a queued request at once, or ask a running one to stop; None when it is over."""
+        mine = requests.c.id == request_id
+        if await self._move(
+            State.CANCELLED,
+            and_(mine, requests.c.state == State.QUEUED),
+            "cancelled while waiting",
+            finished_at=self._db.clock(),
+            interaction_token=None,
+        ):
+            return await self._fetch(mine)
+        asked = (
+            update(requests)
+            .where(mine, requests.c.state == State.RUNNING)
+            .values(cancel_requested=True)
+            .returning(requests)
+        )
+        async with self._db.write() as db:
+            row = (await db.execute(asked)).one_or_none()
+        return None if row is None else mapping.request(row)
+
+    async def revive(self, request_id: int, channel_id: int | None, message_id: int | None) -> bool:
+        """Complete an expired request whose result was shown after all."""
+        return await self._move(
+            State.DONE,
+            requests.c.id == request_id,
+            "shown later",
+            error=None,
+            channel_id=channel_id,
+            message_id=message_id,
+        )
+
+    async def recover(self, stale: timedelta) -> list[Request]:
+        """Queue or fail the rows whose worker went silent; return them as they are now."""
+        now = self._db.clock()
+        silent = and_(
+            requests.c.state == State.RUNNING,
+            or_(requests.c.heartbeat_at.is_(None), requests.c.heartbeat_at < now - stale),
+        )
+        # A queued row reserved for a process that is gone would wait for ever.
+        orphaned = and_(
+            requests.c.state == State.QUEUED,
+            requests.c.reserved_for.is_not(None),
+            requests.c.created_at < now - MAX_AGE,
+        )
+        async with self._db.read() as db:
+            rows = (await db.execute(select(requests).where(or_(silent, orphaned)))).all()
+        moved = [await self._recover_one(mapping.request(row), silent, now) for row in rows]
+        return [request for request in moved if request is not None]
+
+    async def _recover_one(
+        self, lost: Request, silent: ColumnElement[bool], now: datetime
+    ) -> Request | None:
+        mine = requests.c.id == lost.id
+        if lost.state is State.RUNNING:
+            mine = and_(_held(lost), silent)
+        ended = {"finished_at": now}
+        if lost.cancel_requested:
+            won = await self._move(State.CANCELLED, mine, "its worker went silent", **ended)
+        elif lost.state is State.QUEUED or now - lost.created_at > MAX_AGE:
+            sentence = Sentence("too_old")
+            won = await self._move(State.FAILED, mine, sentence, error=str(sentence), **ended)
+        elif lost.attempts >= MAX_ATTEMPTS:
+            sentence = Sentence("lost")
+            won = await self._move(State.FAILED, mine, sentence, error=str(sentence), **ended)
+        else:
+            won = await self._move(State.QUEUED, mine, "its worker went silent", **_UNCLAIMED)
+        return await self._fetch(requests.c.id == lost.id) if won else None
+
+    async def _end(self, request: Request, new: State, why: str, **values: object) -> bool:
+        # The token is a key to the user's conversation: it goes as soon as it is of no use.
+        values |= {"finished_at": self._db.clock(), "interaction_token": None}
+        return await self._move(new, _held(request), why, **values)
+
+    async def _move(
+        self, new: State, where: ColumnElement[bool], why: str, **values: object
+    ) -> bool:
+        """Change the state of one row if the table of transitions allows it; say who won."""
+        now = self._db.clock()
+        async with self._db.write() as db:
+            for old in sorted(sources(new)):
+                changed = await db.execute(
+                    update(requests)
+                    .where(where, requests.c.state == old)
+                    .values(state=new, **values)
+                    .returning(requests.c.id)
+                )
+                row = changed.one_or_none()
+                if row is not None:
+                    await _log(db, row.id, now, old, new, why)
+                    return True
+        return False
+
+    async def _fetch(self, where: ColumnElement[bool]) -> Request | None:
+        async with self._db.read() as db:
+            row = (await db.execute(select(requests).where(where))).one_or_none()
+        return None if row is None else mapping.request(row)
+
+
+_UNCLAIMED: dict[str, None] = {
+    "worker": None,
+    "claim": None,
+    "started_at": None,
+    "heartbeat_at": None,
+}
+
+
+def _held(request: Request) -> ColumnElement[bool]:
+    return and_(requests.c.id == request.id, requests.c.claim == request.claim)
+
+
+async def _log(
+    db: AsyncConnection, request_id: int, at: datetime, old: State | None, new: State, why: str
+) -> None:
+    await db.execute(
+        insert(events).values(request_id=request_id, at=at, old=old, new=new, why=str(why))
+    )

@@ -1,0 +1,160 @@
+"""The questions one may ask about requests; the moves are in queue.py."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Select, and_, delete, func, or_, select, update
+
+from bot.parameters import Kind
+from bot.store import mapping
+from bot.store.queue import Queue, turn
+from bot.store.shapes import Event, Page, Request
+from bot.store.states import FINAL, OPEN, State
+from bot.store.tables import artifacts, events, requests
+
+__all__ = ["Requests"]
+
+
+class Requests(Queue):
+    """Everything about requests."""
+
+    async def get(self, request_id: int) -> Request | None:
+        """Find one request; whether the asker may see it is the caller's question."""
+        return await self._fetch(requests.c.id == request_id)
+
+    async def set_message(
+        self, request_id: int, channel_id: int | None, message_id: int | None
+    ) -> None:
+        """Remember which message shows this request."""
+        async with self._db.write() as db:
+            await db.execute(
+                update(requests)
+                .where(requests.c.id == request_id)
+                .values(channel_id=channel_id, message_id=message_id)
+            )
+
+    async def waiting(self, origins: Collection[str]) -> list[Request]:
+        """List the queued requests in the order of service."""
+        asked = (
+            select(requests)
+            .where(requests.c.state == State.QUEUED, requests.c.origin.in_(origins))
+            .order_by(turn(), requests.c.id)
+        )
+        return await self._list(asked)
+
+    async def place(self, request_id: int) -> int | None:
+        """Count the queued requests served before this one; None when it does not wait."""
+        request = await self.get(request_id)
+        if request is None or request.state is not State.QUEUED:
+            return None
+        order = [other.id for other in await self.waiting([request.origin])]
+        return order.index(request_id) if request_id in order else None
+
+    async def depth(self) -> dict[State, int]:
+        """Count the requests in each state."""
+        asked = select(requests.c.state, func.count()).group_by(requests.c.state)
+        async with self._db.read() as db:
+            return {State(state): count for state, count in (await db.execute(asked)).all()}
+
+    async def queued(self, origin: str) -> int:
+        """Count the requests of an origin that wait."""
+        return await self._count(
+            and_(requests.c.state == State.QUEUED, requests.c.origin == origin)
+        )
+
+    async def open_of(self, user_id: int) -> int:
+        """Count a user's requests that are not over."""
+        return await self._count(and_(requests.c.user_id == user_id, requests.c.state.in_(OPEN)))
+
+    async def since(
+        self, moment: datetime, *, user_id: int | None = None, guild_id: int | None = None
+    ) -> int:
+        """Count what a user (of a guild) or a guild asked for; our own failures do not count."""
+        wanted = [requests.c.created_at >= moment, requests.c.state != State.FAILED]
+        if user_id is not None:
+            wanted.append(requests.c.user_id == user_id)
+        if guild_id is not None:
+            wanted.append(requests.c.guild_id == guild_id)
+        return await self._count(and_(*wanted))
+
+    async def last_asked(self, user_id: int) -> datetime | None:
+        """Tell when a user last asked for something."""
+        asked = select(func.max(requests.c.created_at)).where(requests.c.user_id == user_id)
+        async with self._db.read() as db:
+            moment: datetime | None = (await db.execute(asked)).scalar_one()
+        return moment
+
+    async def durations(self, kind: Kind, limit: int = 50) -> list[float]:
+        """List how many seconds the last finished requests took, newest first."""
+        asked = (
+            select(requests.c.started_at, requests.c.finished_at)
+            .where(
+                requests.c.kind == kind,
+                requests.c.state == State.DONE,
+                requests.c.started_at.is_not(None),
+            )
+            .order_by(requests.c.finished_at.desc())
+            .limit(limit)
+        )
+        async with self._db.read() as db:
+            rows = (await db.execute(asked)).all()
+        return [(finished - started).total_seconds() for started, finished in rows]
+
+    async def history(
+        self,
+        user_id: int,
+        *,
+        guild_id: int | None = None,
+        kind: Kind | None = None,
+        page: int = 0,
+        size: int = 10,
+    ) -> Page:
+        """List what a user asked for, newest first; with a guild, only what was asked there."""
+        where: ColumnElement[bool] = requests.c.user_id == user_id
+        if guild_id is not None:
+            where = and_(where, requests.c.guild_id == guild_id)
+        if kind is not None:
+            where = and_(where, requests.c.kind == kind)
+        asked = select(requests).where(where).order_by(requests.c.id.desc())
+        found = await self._list(asked.offset(page * size).limit(size))
+        return Page(tuple(found), await self._count(where))
+
+    async def unfinished(self, origin: str) -> list[Request]:
+        """List the open requests of an origin, oldest first."""
+        asked = select(requests).where(requests.c.origin == origin, requests.c.state.in_(OPEN))
+        return await self._list(asked.order_by(requests.c.id))
+
+    async def events(self, request_id: int) -> list[Event]:
+        """List the changes of state of a request, oldest first."""
+        asked = select(events).where(events.c.request_id == request_id).order_by(events.c.id)
+        async with self._db.read() as db:
+            return [mapping.event(row) for row in (await db.execute(asked)).all()]
+
+    async def forget(self, user_id: int) -> list[str]:
+        """Delete a user's finished requests; return the paths of files nobody needs any more."""
+        gone = and_(requests.c.user_id == user_id, requests.c.state.in_(FINAL))
+        files = (
+            select(artifacts.c.path)
+            .join(requests, requests.c.id == artifacts.c.request_id)
+            .where(gone)
+        )
+        async with self._db.write() as db:
+            paths = list((await db.execute(files)).scalars())
+            await db.execute(delete(requests).where(gone))
+        return paths
+
+    async def older_than(self, moment: datetime) -> list[Request]:
+        """List finished requests that ended before a moment, for clearing up."""
+        over = or_(requests.c.finished_at < moment, requests.c.finished_at.is_(None))
+        return await self._list(select(requests).where(requests.c.state.in_(FINAL), over))
+
+    async def _list(self, asked: Select[tuple[object, ...]]) -> list[Request]:
+        async with self._db.read() as db:
+            return [mapping.request(row) for row in (await db.execute(asked)).all()]
+
+    async def _count(self, where: ColumnElement[bool]) -> int:
+        asked = select(func.count()).select_from(requests).where(where)
+        async with self._db.read() as db:
+            return int((await db.execute(asked)).scalar_one())

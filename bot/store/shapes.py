@@ -1,0 +1,197 @@
+"""The frozen rows that leave the store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from bot.parameters import Kind, Parameters
+from bot.store.states import FINAL, State
+from models.contract import BeatTake, EssayDone, Shape
+
+#: The user of the console: nobody on Discord, so neither quotas nor one-at-a-time apply.
+NOBODY = 0
+#: Time before a token's end at which it is no longer trusted.
+TOKEN_MARGIN = timedelta(minutes=1)
+
+
+def utc_now() -> datetime:
+    """Return the present moment, aware and in UTC."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewRequest:
+    """An admitted request on its way into the store."""
+
+    kind: Kind
+    parameters: Parameters
+    seed: int
+    origin: str
+    user_id: int
+    guild_id: int | None = None
+    channel_id: int | None = None
+    message_id: int | None = None
+    interaction_token: str | None = field(default=None, repr=False)
+    token_expires_at: datetime | None = None
+    #: Bytes that one attachment may have where the request was made.
+    upload_limit: int | None = None
+    locale: str = "en"
+    parent_id: int | None = None
+    #: Name of the only worker that may claim it; None: any worker of the origin.
+    reserved_for: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request(NewRequest):
+    """One row of the queue."""
+
+    id: int
+    state: State
+    attempts: int = 0
+    #: Token of the present claim: whoever holds another one has lost the row.
+    claim: str | None = field(default=None, repr=False)
+    cancel_requested: bool = False
+    model_version: str | None = None
+    #: What was made, without the files; set before delivery, so a crash never makes it twice.
+    outcome: EssayDone | BeatTake | None = field(default=None, repr=False)
+    #: One plain sentence.
+    error: str | None = None
+    created_at: datetime
+    started_at: datetime | None = None
+    heartbeat_at: datetime | None = None
+    finished_at: datetime | None = None
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing more will happen to it."""
+        return self.state in FINAL
+
+    @property
+    def nonce(self) -> str:
+        """Name that makes a second post of the same result recognisable; <= 25 characters."""
+        return f"gw{self.id}"
+
+    def token_alive(self, at: datetime | None = None) -> bool:
+        """Whether the interaction's token can still be used."""
+        if self.interaction_token is None or self.token_expires_at is None:
+            return False
+        return (at or utc_now()) < self.token_expires_at - TOKEN_MARGIN
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """One finished file; ``name`` is safe to show and to attach, ``size`` is in bytes."""
+
+    kind: str
+    path: Path
+    name: str
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True)
+class Pulse:
+    """What a heartbeat learned: the claims still held, and those asked to stop."""
+
+    held: frozenset[str]
+    cancelled: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page of a list, newest first."""
+
+    requests: tuple[Request, ...]
+    total: int
+
+
+@dataclass(frozen=True)
+class Event:
+    """One change of state of one request."""
+
+    request_id: int
+    at: datetime
+    old: State | None
+    new: State
+    why: str
+
+
+@dataclass(frozen=True)
+class Rating:
+    """What one user thought of one result: +1 or -1."""
+
+    request_id: int
+    user_id: int
+    value: int
+    model_version: str | None
+    at: datetime
+
+
+class GuildSettings(Shape):
+    """What a guild has chosen; None or empty leaves the operator's own limits."""
+
+    allowed_channels: tuple[int, ...] = Field(default=(), description="Empty: everywhere")
+    daily_limit: int | None = Field(default=None, ge=1)
+    user_daily_limit: int | None = Field(default=None, ge=1)
+    cooldown_seconds: int = Field(default=0, ge=0, le=3600)
+    words_max: int | None = Field(default=None, ge=50)
+    bars_max: int | None = Field(default=None, ge=4)
+    essay_style: str | None = None
+    beat_style: str | None = None
+    locale: str | None = None
+    blocked_words: tuple[str, ...] = ()
+    blocked_patterns: tuple[str, ...] = Field(default=(), description="Regular expressions")
+    admin_ids: tuple[int, ...] = Field(default=(), description="Users who may change these")
+    admin_roles: tuple[int, ...] = ()
+
+
+class RunState(StrEnum):
+    """Where a training run stands."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    PROMOTED = "promoted"
+    REFUSED = "refused"
+    FAILED = "failed"
+    STOPPED = "stopped"
+
+
+RUN_OPEN = frozenset({RunState.WAITING, RunState.RUNNING})
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewRun:
+    """A training run somebody asked for."""
+
+    family: str
+    minutes: int
+    requested_by: int
+    guild_id: int | None = None
+    channel_id: int | None = None
+    message_id: int | None = None
+    locale: str = "en"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run(NewRun):
+    """One training run, kept through restarts."""
+
+    id: int
+    state: RunState
+    pid: int | None = None
+    run_dir: str | None = None
+    stop_requested: bool = False
+    #: The last line of the run's progress file.
+    progress: Mapping[str, Any] = field(default_factory=dict)
+    version: str | None = None
+    sentence: str | None = None
+    created_at: datetime
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
