@@ -1,1 +1,98 @@
 """The database: tables, and one file of queries per noun."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from bot.store.artifacts import Artifacts
+from bot.store.database import Database, StoreError, connect
+from bot.store.guilds import Guilds
+from bot.store.queue import MAX_AGE, MAX_ATTEMPTS
+from bot.store.ratings import Ratings, Tally
+from bot.store.requests import Requests
+from bot.store.runs import Runs
+from bot.store.schema import head, migrate, revision
+from bot.store.shapes import (
+    NOBODY,
+    Artifact,
+    Event,
+    GuildSettings,
+    NewRequest,
+    NewRun,
+    Page,
+    Pulse,
+    Rating,
+    Request,
+    Run,
+    RunState,
+    utc_now,
+)
+from bot.store.states import FINAL, OPEN, State
+
+__all__ = [
+    "FINAL",
+    "MAX_AGE",
+    "MAX_ATTEMPTS",
+    "NOBODY",
+    "OPEN",
+    "Artifact",
+    "Event",
+    "GuildSettings",
+    "NewRequest",
+    "NewRun",
+    "Page",
+    "Pulse",
+    "Rating",
+    "Request",
+    "Run",
+    "RunState",
+    "State",
+    "Store",
+    "StoreError",
+    "Tally",
+    "migrate",
+    "utc_now",
+]
+
+
+class Store:
+    """Everything that is kept; one attribute per noun."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+        self.requests = Requests(database)
+        self.artifacts = Artifacts(database)
+        self.guilds = Guilds(database)
+        self.ratings = Ratings(database)
+        self.runs = Runs(database)
+
+    @classmethod
+    async def open(cls, url: str, *, clock: Callable[[], datetime] = utc_now) -> Store:
+        """Open a migrated database; raise StoreError when it cannot be used as it is."""
+        engine = connect(url)
+        try:
+            async with engine.connect() as connection:
+                found = await connection.run_sync(revision)
+        except (DBAPIError, OSError) as error:
+            await engine.dispose()
+            raise StoreError(f"The database cannot be reached: {error}.") from error
+        if found != head():
+            await engine.dispose()
+            raise StoreError("The database is not up to date; run “python -m bot migrate” first.")
+        return cls(Database(engine, clock))
+
+    async def ping(self) -> None:
+        """Ask the database something small; raise StoreError when it does not answer."""
+        try:
+            async with self._db.read() as db:
+                await db.execute(text("SELECT 1"))
+        except (DBAPIError, OSError) as error:
+            raise StoreError(f"The database cannot be reached: {error}.") from error
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._db.engine.dispose()

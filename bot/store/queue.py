@@ -37,6 +37,7 @@ def turn() -> ColumnElement[datetime]:
             earlier.c.user_id != NOBODY,
             earlier.c.id != requests.c.id,
         )
+        .correlate(requests)
         .scalar_subquery()
     )
     return case((last > requests.c.created_at, last), else_=requests.c.created_at)
@@ -86,6 +87,7 @@ class Queue:
             )
             .order_by(turn(), requests.c.id)
             .limit(1)
+            .correlate(None)
         )
         if self._db.is_postgres:
             chosen = chosen.with_for_update(skip_locked=True, of=requests)

@@ -1,0 +1,45 @@
+"""What each guild has chosen."""
+
+from __future__ import annotations
+
+from sqlalchemy import delete, insert, select, update
+
+from bot.store.database import Database
+from bot.store.shapes import GuildSettings
+from bot.store.tables import guilds
+
+
+class Guilds:
+    """Everything about guilds."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    async def get(self, guild_id: int | None) -> GuildSettings:
+        """Read a guild's choices; the defaults where it made none, or in a DM."""
+        if guild_id is None:
+            return GuildSettings()
+        async with self._db.read() as db:
+            asked = select(guilds.c.settings).where(guilds.c.id == guild_id)
+            chosen = (await db.execute(asked)).scalar_one_or_none()
+        return GuildSettings() if chosen is None else GuildSettings.model_validate(chosen)
+
+    async def change(self, guild_id: int, **changes: object) -> GuildSettings:
+        """Change some of a guild's choices; raise pydantic's ValidationError for a wrong one."""
+        now = self._db.clock()
+        async with self._db.write() as db:
+            mine = guilds.c.id == guild_id
+            asked = select(guilds.c.settings).where(mine).with_for_update()
+            chosen = (await db.execute(asked)).scalar_one_or_none()
+            settings = GuildSettings.model_validate({**(chosen or {}), **changes})
+            values = {"settings": settings.model_dump(mode="json"), "updated_at": now}
+            if chosen is None:
+                await db.execute(insert(guilds).values(id=guild_id, **values))
+            else:
+                await db.execute(update(guilds).where(mine).values(**values))
+        return settings
+
+    async def forget(self, guild_id: int) -> None:
+        """Drop the choices of a guild that the bot has left."""
+        async with self._db.write() as db:
+            await db.execute(delete(guilds).where(guilds.c.id == guild_id))

@@ -1,0 +1,67 @@
+"""What people thought of results."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import case, delete, func, insert, select, update
+
+from bot.store import mapping
+from bot.store.database import Database
+from bot.store.shapes import Rating
+from bot.store.tables import ratings
+
+_UP = func.sum(case((ratings.c.value > 0, 1), else_=0))
+_DOWN = func.sum(case((ratings.c.value < 0, 1), else_=0))
+
+
+@dataclass(frozen=True)
+class Tally:
+    """How often one model version was liked and disliked."""
+
+    up: int
+    down: int
+
+
+class Ratings:
+    """Everything about ratings; each user has one opinion of each result."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    async def rate(
+        self, request_id: int, user_id: int, value: int, model_version: str | None
+    ) -> Rating:
+        """Record +1 or -1, in place of an earlier opinion."""
+        if value not in (-1, 1):
+            raise ValueError("a rating is +1 or -1")
+        mine = (ratings.c.request_id == request_id) & (ratings.c.user_id == user_id)
+        values = {"value": value, "model_version": model_version, "at": self._db.clock()}
+        async with self._db.write() as db:
+            changed = await db.execute(
+                update(ratings).where(mine).values(**values).returning(ratings)
+            )
+            row = changed.one_or_none()
+            if row is None:
+                new = insert(ratings).values(request_id=request_id, user_id=user_id, **values)
+                row = (await db.execute(new.returning(ratings))).one()
+        return mapping.rating(row)
+
+    async def of(self, request_id: int) -> Tally:
+        """Count the opinions of one result."""
+        asked = select(_UP, _DOWN).where(ratings.c.request_id == request_id)
+        async with self._db.read() as db:
+            up, down = (await db.execute(asked)).one()
+        return Tally(int(up or 0), int(down or 0))
+
+    async def by_version(self) -> dict[str, Tally]:
+        """Count the opinions of each model version."""
+        asked = select(ratings.c.model_version, _UP, _DOWN).group_by(ratings.c.model_version)
+        async with self._db.read() as db:
+            rows = (await db.execute(asked)).all()
+        return {version: Tally(int(up), int(down)) for version, up, down in rows if version}
+
+    async def forget(self, user_id: int) -> None:
+        """Delete a user's opinions."""
+        async with self._db.write() as db:
+            await db.execute(delete(ratings).where(ratings.c.user_id == user_id))
