@@ -84,6 +84,7 @@ class GenerationClient:
             timeout=httpx.Timeout(idle_timeout, connect=connect_timeout, pool=None),
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=8),
             trust_env=False,
+            verify=self.base_url.startswith("https"),  # reading certificates takes a while
         )
 
     async def __aenter__(self) -> GenerationClient:

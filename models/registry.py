@@ -58,7 +58,10 @@ class Version:
 
     def verify(self) -> None:
         """Check every file against its sha256; raise DamagedVersion naming the first bad one."""
-        for file, expected in dict(self.manifest["files"]).items():
+        files = self.manifest.get("files")
+        if not isinstance(files, dict) or not files:
+            raise DamagedVersion(f"{self.family} {self.name} is damaged: its manifest is broken.")
+        for file, expected in files.items():
             path = self.path / file
             if not path.is_file():
                 raise DamagedVersion(f"{self.family} {self.name} is damaged: {file} is missing.")
@@ -78,7 +81,7 @@ class Registry:
     def families(self) -> list[str]:
         """Name the families that have at least one version."""
         found = {d.name for root in self._roots() if root.is_dir() for d in root.iterdir()}
-        return sorted(f for f in found if self.versions(f))
+        return sorted(f for f in found if _NAME.match(f) and self.versions(f))
 
     def versions(self, family: str) -> list[Version]:
         """List a family's versions, oldest first."""
@@ -88,8 +91,7 @@ class Registry:
             for manifest in (root / family).glob(f"*/{MANIFEST}"):
                 name = manifest.parent.name
                 if _NAME.match(name):
-                    data = json.loads(manifest.read_text(encoding="utf-8"))
-                    found[name] = Version(family, name, manifest.parent, data)
+                    found[name] = Version(family, name, manifest.parent, _read_manifest(manifest))
         return sorted(found.values(), key=lambda v: (str(v.manifest.get("created", "")), v.name))
 
     def aliases(self, family: str) -> dict[str, str]:
@@ -129,6 +131,7 @@ class Registry:
             raise RegistryError(f"{family} {name} exists already.")
         root.mkdir(parents=True, exist_ok=True)
         staging = root / f".{name}.{os.getpid()}"
+        shutil.rmtree(staging, ignore_errors=True)  # of a process that died halfway
         shutil.copytree(folder, staging)
         files = {
             str(p.relative_to(staging)): sha256(p)
@@ -191,6 +194,15 @@ def _check_name(name: str) -> str:
     if not _NAME.match(name):
         raise UnknownVersion(f"{name[:64]!r} is not a model name.")
     return name
+
+
+def _read_manifest(path: Path) -> dict[str, Any]:
+    """Read a manifest; a broken one is empty, so that it harms its own version alone."""
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return manifest if isinstance(manifest, dict) else {}
 
 
 def _write_json(path: Path, value: object) -> None:
