@@ -1,4 +1,4 @@
-"""What the worker tells a person through: one implementation for each place a request comes from."""
+"""What the worker tells a person through: one implementation a place that requests come from."""
 
 from __future__ import annotations
 

@@ -9,15 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from bot.settings import Settings
+from bot.settings import Settings, load_settings
 from bot.store import Store, migrate
 from tests.postgres import PostgresServer, find_binaries
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """Settings of nobody's environment, with everything under a folder of the test's own."""
-    return Settings(_env_file=None, data_dir=tmp_path / "data", health_port=0)
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    return load_settings(_env_file=None, data_dir=tmp_path / "data", health_port=0)
 
 
 @pytest.fixture(scope="session")

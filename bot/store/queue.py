@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Collection
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, ScalarSelect, and_, case, func, insert, or_, select, update
@@ -170,9 +171,7 @@ class Queue:
 
     async def refuse(self, request: Request, sentence: str) -> bool:
         """Close a request whose result must not be shown; nothing of the result stays."""
-        return await self._end(
-            request, State.REFUSED, sentence, error=str(sentence), outcome=None
-        )
+        return await self._end(request, State.REFUSED, sentence, error=str(sentence), outcome=None)
 
     async def expire(self, request: Request, sentence: str) -> bool:
         """Close a request whose result has nowhere to go."""
@@ -183,7 +182,12 @@ class Queue:
         return await self._end(request, State.CANCELLED, "stopped as asked")
 
     async def hand_back(
-        self, request: Request, *, delay: float = 0.0, counted: bool = True, why: str = "handed back"
+        self,
+        request: Request,
+        *,
+        delay: float = 0.0,
+        counted: bool = True,
+        why: str = "handed back",
     ) -> bool:
         """Queue a running request again; not counted, the attempt has not happened."""
         now = self._db.clock()
@@ -199,14 +203,13 @@ class Queue:
     async def request_cancel(self, request_id: int) -> Request | None:
         """Cancel a queued request at once, or ask a running one to stop; None when it is over."""
         mine = requests.c.id == request_id
-        if await self._move(
-            State.CANCELLED,
-            and_(mine, requests.c.state == State.QUEUED),
-            "cancelled while waiting",
-            finished_at=self._db.clock(),
-            interaction_token=None,
-        ):
-            return await self._fetch(mine)
+        before = await self._fetch(mine)
+        if before is None:
+            return None
+        waiting = and_(mine, requests.c.state == State.QUEUED)
+        ended = {"finished_at": self._db.clock(), "interaction_token": None}
+        if await self._move(State.CANCELLED, waiting, "cancelled while waiting", **ended):
+            return replace(before, state=State.CANCELLED)
         asked = (
             update(requests)
             .where(mine, requests.c.state == State.RUNNING)
@@ -229,7 +232,10 @@ class Queue:
         )
 
     async def recover(self, stale: timedelta) -> list[Request]:
-        """Queue or fail the rows whose worker went silent; return them as they are now."""
+        """Queue or fail the rows whose worker went silent; return them as they are now.
+
+        The rows of an ended request keep no token, but those returned do, for a last word.
+        """
         now = self._db.clock()
         silent = and_(
             requests.c.state == State.RUNNING,
@@ -252,7 +258,7 @@ class Queue:
         mine = requests.c.id == lost.id
         if lost.state is State.RUNNING:
             mine = and_(_held(lost), silent)
-        ended = {"finished_at": now}
+        ended = {"finished_at": now, "interaction_token": None}
         if lost.cancel_requested:
             won = await self._move(State.CANCELLED, mine, "its worker went silent", **ended)
         elif lost.state is State.QUEUED or now - lost.created_at > MAX_AGE:
@@ -263,7 +269,9 @@ class Queue:
             won = await self._move(State.FAILED, mine, sentence, error=str(sentence), **ended)
         else:
             won = await self._move(State.QUEUED, mine, "its worker went silent", **_UNCLAIMED)
-        return await self._fetch(requests.c.id == lost.id) if won else None
+        found = await self._fetch(requests.c.id == lost.id) if won else None
+        # Whoever says what became of it still needs the token that the row has lost.
+        return found and replace(found, interaction_token=lost.interaction_token)
 
     async def _end(self, request: Request, new: State, why: str, **values: object) -> bool:
         # The token is a key to the user's conversation: it goes as soon as it is of no use.

@@ -107,9 +107,7 @@ artifacts = Table(
     "artifacts",
     metadata,
     Column("id", RowId, primary_key=True, autoincrement=True),
-    Column(
-        "request_id", RowId, ForeignKey("requests.id", ondelete="CASCADE"), nullable=False
-    ),
+    Column("request_id", RowId, ForeignKey("requests.id", ondelete="CASCADE"), nullable=False),
     Column("kind", String(16), nullable=False),
     Column("path", Text, nullable=False),
     Column("name", String(128), nullable=False),
@@ -122,9 +120,7 @@ events = Table(
     "events",
     metadata,
     Column("id", RowId, primary_key=True, autoincrement=True),
-    Column(
-        "request_id", RowId, ForeignKey("requests.id", ondelete="CASCADE"), nullable=False
-    ),
+    Column("request_id", RowId, ForeignKey("requests.id", ondelete="CASCADE"), nullable=False),
     Column("at", UtcTime, nullable=False),
     Column("old", String(16)),
     Column("new", String(16), nullable=False),
@@ -143,9 +139,7 @@ guilds = Table(
 ratings = Table(
     "ratings",
     metadata,
-    Column(
-        "request_id", RowId, ForeignKey("requests.id", ondelete="CASCADE"), nullable=False
-    ),
+    Column("request_id", RowId, ForeignKey("requests.id", ondelete="CASCADE"), nullable=False),
     Column("user_id", BigInteger, nullable=False),
     Column("value", SmallInteger, nullable=False),
     Column("model_version", String(64)),

@@ -1,0 +1,162 @@
+"""May this request enter? Yes, with its row in the queue; or one plain sentence."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from dataclasses import dataclass
+from datetime import datetime
+
+from bot.asking import Ask, WrongValue, beat_parameters, essay_parameters, seed_of
+from bot.filters import filter_of
+from bot.outlook import Forecast, Outlook
+from bot.parameters import EssayParameters, Parameters
+from bot.sentences import Sentence
+from bot.settings import Settings
+from bot.store import NOBODY, GuildSettings, NewRequest, Request, Store, utc_now
+from bot.styles import Styles
+from models.contract import BARS_MAX, WORDS_MAX
+
+__all__ = ["Admission", "Admitted", "Ask", "Refused"]
+
+
+@dataclass(frozen=True)
+class Admitted:
+    """The request waits in the queue."""
+
+    request: Request
+    outlook: Outlook
+
+
+@dataclass(frozen=True)
+class Refused:
+    """The request does not enter, and why."""
+
+    sentence: Sentence
+
+
+class Admission:
+    """The door. Everything it asks is local, so it answers well within a second."""
+
+    def __init__(
+        self, store: Store, styles: Styles, settings: Settings, forecast: Forecast | None = None
+    ) -> None:
+        self._store = store
+        self._styles = styles
+        self._settings = settings
+        self._forecast = forecast or Forecast(store, settings.workers)
+        # Two clicks at once must not both find the last free place.
+        self._door = asyncio.Lock()
+
+    async def admit(self, ask: Ask) -> Admitted | Refused:
+        """Check a request in this order: values, place, wording, room, quotas; then queue it."""
+        guild = await self._store.guilds.get(ask.guild_id)
+        try:
+            parameters = self._parameters(ask, guild)
+            seed = seed_of(ask.parameters.get("seed"))
+        except WrongValue as wrong:
+            return Refused(wrong.sentence)
+        refusal = self._refuse_here(ask, parameters, guild)
+        if refusal is not None:
+            return Refused(refusal)
+        async with self._door:
+            refusal = await self._refuse_now(ask, guild)
+            if refusal is not None:
+                return Refused(refusal)
+            request = await self._store.requests.create(_new(ask, parameters, seed))
+        return Admitted(request, await self._forecast.of(request))
+
+    def _parameters(self, ask: Ask, guild: GuildSettings) -> Parameters:
+        if ask.kind == "essay":
+            return essay_parameters(
+                ask.parameters,
+                self._styles,
+                style=guild.essay_style,
+                words_max=guild.words_max or WORDS_MAX,
+            )
+        return beat_parameters(
+            ask.parameters,
+            self._styles,
+            style=guild.beat_style,
+            bars_max=guild.bars_max or BARS_MAX,
+        )
+
+    def _refuse_here(
+        self, ask: Ask, parameters: Parameters, guild: GuildSettings
+    ) -> Sentence | None:
+        places = {ask.channel_id, ask.parent_channel_id}
+        if guild.allowed_channels and not places & set(guild.allowed_channels):
+            return Sentence("channel_closed")
+        if isinstance(parameters, EssayParameters):
+            if guild.words_max and parameters.words > guild.words_max:
+                return Sentence("guild_words", high=guild.words_max)
+            if filter_of(guild).blocks(parameters.topic):
+                return Sentence("filtered_prompt")
+        elif guild.bars_max and parameters.bars > guild.bars_max:
+            return Sentence("guild_bars", high=guild.bars_max)
+        return None
+
+    async def _refuse_now(self, ask: Ask, guild: GuildSettings) -> Sentence | None:
+        if ask.user_id == NOBODY:
+            return None
+        requests, settings = self._store.requests, self._settings
+        waiting = await requests.queued(ask.origin)
+        if waiting >= settings.queue_limit:
+            return Sentence("queue_full", count=waiting, minutes=await self._minutes(ask.origin))
+        count = await requests.open_of(ask.user_id)
+        if count >= settings.user_open_limit:
+            return Sentence("user_open", count=count)
+        return await self._refuse_quota(ask, guild) or await self._refuse_hurry(ask, guild)
+
+    async def _refuse_quota(self, ask: Ask, guild: GuildSettings) -> Sentence | None:
+        since, today = self._store.requests.since, _midnight(utc_now())
+        limit = self._settings.user_daily_limit
+        if await since(today, user_id=ask.user_id) >= limit:
+            return Sentence("user_daily", limit=limit)
+        if ask.guild_id is None:
+            return None
+        limit = min(guild.user_daily_limit or limit, limit)
+        if await since(today, user_id=ask.user_id, guild_id=ask.guild_id) >= limit:
+            return Sentence("user_daily", limit=limit)
+        limit = self._settings.guild_daily_limit
+        limit = min(guild.daily_limit or limit, limit)
+        if await since(today, guild_id=ask.guild_id) >= limit:
+            return Sentence("guild_daily", limit=limit)
+        return None
+
+    async def _refuse_hurry(self, ask: Ask, guild: GuildSettings) -> Sentence | None:
+        if not guild.cooldown_seconds:
+            return None
+        last = await self._store.requests.last_asked(ask.user_id)
+        if last is None:
+            return None
+        left = guild.cooldown_seconds - (utc_now() - last).total_seconds()
+        return Sentence("cooldown", seconds=math.ceil(left)) if left > 0 else None
+
+    async def _minutes(self, origin: str) -> int:
+        """Say in how many minutes a tenth of the queue should be gone."""
+        etas = [o.eta for _, o in await self._forecast.all(origin) if o.eta is not None]
+        return max(1, math.ceil(etas[len(etas) // 10] / 60)) if etas else 1
+
+
+def _midnight(moment: datetime) -> datetime:
+    return moment.replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def _new(ask: Ask, parameters: Parameters, seed: int) -> NewRequest:
+    return NewRequest(
+        kind=ask.kind,
+        parameters=parameters,
+        seed=seed,
+        origin=ask.origin,
+        user_id=ask.user_id,
+        guild_id=ask.guild_id,
+        channel_id=ask.channel_id,
+        message_id=ask.message_id,
+        interaction_token=ask.interaction_token,
+        token_expires_at=ask.token_expires_at,
+        upload_limit=ask.upload_limit,
+        locale=ask.locale,
+        parent_id=ask.parent_id,
+        reserved_for=ask.reserved_for,
+    )

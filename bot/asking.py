@@ -1,0 +1,180 @@
+"""What a person typed, made into parameters; every wrong value is one plain sentence."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from bot.parameters import BeatParameters, EssayParameters, Kind
+from bot.sentences import Sentence
+from bot.styles import Styles
+from models.contract import (
+    BARS_MAX,
+    BARS_MIN,
+    BPM_MAX,
+    BPM_MIN,
+    KEYS,
+    SEED_LIMIT,
+    TOPIC_LIMIT,
+    WORDS_MAX,
+    WORDS_MIN,
+    AudioFormat,
+)
+
+_KEY = re.compile(r"([A-G])\s*([#b]?)\s*(maj(?:or)?|min(?:or)?|m|)", re.IGNORECASE)
+#: Other names of the tonics that KEYS spells.
+_SPELLING = {"Db": "C#", "D#": "Eb", "Gb": "F#", "G#": "Ab", "A#": "Bb", "E#": "F", "B#": "C"}
+_SPELLING |= {"Cb": "B", "Fb": "E"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ask:
+    """What somebody typed, where, and how to answer.
+
+    ``parameters`` may hold topic, words, style, seed; or style, bpm, bars, key, format, seed. Left
+    out or None means the default.
+    """
+
+    kind: Kind
+    parameters: Mapping[str, object]
+    user_id: int
+    origin: str = "discord"
+    guild_id: int | None = None
+    channel_id: int | None = None
+    #: Channel a thread belongs to: allowing it allows its threads.
+    parent_channel_id: int | None = None
+    message_id: int | None = None
+    interaction_token: str | None = field(default=None, repr=False)
+    token_expires_at: datetime | None = None
+    upload_limit: int | None = None
+    locale: str = "en"
+    parent_id: int | None = None
+    reserved_for: str | None = None
+
+
+class WrongValue(Exception):
+    """A value cannot be used; ``sentence`` says why."""
+
+    def __init__(self, sentence: Sentence) -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
+
+
+def essay_parameters(
+    values: Mapping[str, object], styles: Styles, *, style: str | None, words_max: int
+) -> EssayParameters:
+    """Check an essay's values; ``style`` and ``words_max`` are the guild's own."""
+    topic = _topic(values.get("topic"))
+    words = values.get("words")
+    if words is None:
+        words = min(EssayParameters.model_fields["words"].default, words_max)
+    return EssayParameters(
+        topic=topic,
+        words=_whole(words, "words_range", WORDS_MIN, WORDS_MAX),
+        style=_style(values.get("style"), style, "essay", styles),
+    )
+
+
+def beat_parameters(
+    values: Mapping[str, object], styles: Styles, *, style: str | None, bars_max: int
+) -> BeatParameters:
+    """Check a beat's values; ``style`` and ``bars_max`` are the guild's own."""
+    bpm, bars, key = values.get("bpm"), values.get("bars"), values.get("key")
+    if bars is None:
+        bars = min(BeatParameters.model_fields["bars"].default, bars_max)
+    return BeatParameters(
+        style=_style(values.get("style"), style, "beat", styles),
+        bpm=None if bpm is None else _whole(bpm, "bpm_range", BPM_MIN, BPM_MAX),
+        bars=_whole(bars, "bars_range", BARS_MIN, BARS_MAX),
+        key=None if key is None else _key(str(key)),
+        format=_format(values.get("format")),
+    )
+
+
+def seed_of(value: object) -> int:
+    """Check a seed, or choose one."""
+    if value is None:
+        return secrets.randbelow(SEED_LIMIT)
+    seed = _number(value)
+    if seed is None or not 0 <= seed < SEED_LIMIT:
+        raise WrongValue(Sentence("seed_range", high=SEED_LIMIT - 1))
+    return seed
+
+
+def _topic(value: object) -> str:
+    text = unicodedata.normalize("NFC", str(value or ""))
+    text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    if not text:
+        raise WrongValue(Sentence("topic_missing"))
+    if len(text) > TOPIC_LIMIT:
+        raise WrongValue(Sentence("topic_long", limit=TOPIC_LIMIT))
+    if not any(c.isalpha() for c in text):
+        raise WrongValue(Sentence("topic_letters"))
+    return text
+
+
+def _style(value: object, default: str | None, kind: Kind, styles: Styles) -> str | None:
+    known = styles.of(kind)
+    if value is None or not str(value).strip():
+        # A guild's default may have been removed since it was chosen.
+        return styles.find(kind, default) if default and known else default
+    wanted = str(value).strip()
+    if not known:
+        return wanted[:64]  # the service, when it is back, knows better
+    found = styles.find(kind, wanted)
+    if found is None:
+        choices = ", ".join(style.name for style in known)
+        raise WrongValue(Sentence("style_unknown", value=_shown(wanted), choices=choices))
+    return found
+
+
+def _key(value: str) -> str:
+    plain = value.strip().replace("♯", "#").replace("♭", "b")
+    match = _KEY.fullmatch(plain)
+    if match is None:
+        raise WrongValue(Sentence("key_unknown", value=_shown(value)))
+    letter, sign, mode = match.groups()
+    tonic = letter.upper() + sign.lower()
+    minor = mode == "m" or mode.lower().startswith("min")
+    key = f"{_SPELLING.get(tonic, tonic)} {'minor' if minor else 'major'}"
+    if key not in KEYS:
+        raise WrongValue(Sentence("key_unknown", value=_shown(value)))
+    return key
+
+
+def _format(value: object) -> AudioFormat:
+    if value is None:
+        return AudioFormat.MP3
+    try:
+        return AudioFormat(str(value).strip().lower())
+    except ValueError:
+        choices = ", ".join(AudioFormat)
+        sentence = Sentence("format_unknown", value=_shown(str(value)), choices=choices)
+        raise WrongValue(sentence) from None
+
+
+def _whole(value: object, sentence: str, low: int, high: int) -> int:
+    number = _number(value)
+    if number is None or not low <= number <= high:
+        raise WrongValue(Sentence(sentence, low=low, high=high))
+    return number
+
+
+def _number(value: object) -> int | None:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    if isinstance(value, float) and not value.is_integer():
+        return None
+    try:
+        return int(value)
+    except ValueError:
+        return None
+
+
+def _shown(value: str) -> str:
+    """Cut what is repeated to its sender."""
+    return value if len(value) <= 40 else value[:39] + "…"

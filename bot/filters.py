@@ -1,0 +1,69 @@
+"""Words and patterns a guild does not allow, found in spite of accents and look-alike forms."""
+
+from __future__ import annotations
+
+import unicodedata
+from functools import lru_cache
+
+import regex
+import structlog
+
+from bot.store import GuildSettings
+
+log = structlog.get_logger()
+
+#: Longest time one pattern may take on one text, in seconds.
+PATTERN_SECONDS = 0.1
+_WORD = regex.compile(r"[\p{L}\p{N}]+")
+
+
+class PatternError(ValueError):
+    """A pattern is not a regular expression."""
+
+
+def fold(text: str) -> str:
+    """Reduce a text to what a reader sees: no case, accents, compatibility forms, hidden marks."""
+    wide = unicodedata.normalize("NFKD", text).casefold()
+    kept = (c for c in wide if unicodedata.category(c) not in {"Mn", "Cf"})
+    return unicodedata.normalize("NFKC", "".join(kept))
+
+
+class Filter:
+    """What one guild does not allow."""
+
+    def __init__(self, words: tuple[str, ...] = (), patterns: tuple[str, ...] = ()) -> None:
+        """Compile the lists; raise PatternError for a pattern that is none."""
+        self._words = frozenset(" ".join(_words_of(word)) for word in words) - {""}
+        try:
+            self._patterns = [regex.compile(pattern, regex.IGNORECASE) for pattern in patterns]
+        except regex.error as error:
+            raise PatternError(str(error)) from error
+
+    def blocks(self, *texts: str | None) -> bool:
+        """Say whether any text has a blocked word or matches a blocked pattern."""
+        return any(self._blocks(fold(text)) for text in texts if text)
+
+    def _blocks(self, text: str) -> bool:
+        spaced = f" {' '.join(_words_of(text))} "
+        if any(f" {word} " in spaced for word in self._words):
+            return True
+        return any(_matches(pattern, text) for pattern in self._patterns)
+
+
+@lru_cache(maxsize=256)
+def filter_of(settings: GuildSettings) -> Filter:
+    """Make the filter of a guild's settings, once."""
+    return Filter(settings.blocked_words, settings.blocked_patterns)
+
+
+def _words_of(text: str) -> list[str]:
+    return [match.group() for match in _WORD.finditer(fold(text))]
+
+
+def _matches(pattern: regex.Pattern[str], text: str) -> bool:
+    try:
+        return pattern.search(text, timeout=PATTERN_SECONDS) is not None
+    except TimeoutError:
+        # A text made to exhaust the pattern must not get past it.
+        log.warning("filter.timeout", pattern=pattern.pattern)
+        return True
