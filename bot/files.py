@@ -1,0 +1,73 @@
+"""Results as files: rendered in a thread, written whole or not at all, with their sha256."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import secrets
+from pathlib import Path
+
+from bot import documents
+from bot.store import Artifact
+from models.contract import AudioFormat, BeatTake, EssayDone
+
+#: Documents that every essay is kept as; others are made when somebody asks.
+ESSAY_KINDS = ("md", "docx")
+
+
+class Shelf:
+    """The folder of finished files, one sub-folder a request."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    async def keep(self, request_id: int, outcome: EssayDone | BeatTake) -> tuple[Artifact, ...]:
+        """Write every file of a result."""
+        return await asyncio.to_thread(self._keep, request_id, outcome)
+
+    async def add(self, request_id: int, essay: EssayDone, kind: str) -> Artifact:
+        """Write an essay as one more kind of document, for example ``pdf``."""
+        return await asyncio.to_thread(self._document, request_id, essay, kind)
+
+    def whole(self, artifacts: tuple[Artifact, ...]) -> bool:
+        """Say whether these files are still what was written."""
+        return bool(artifacts) and all(_is_whole(artifact) for artifact in artifacts)
+
+    def _keep(self, request_id: int, outcome: EssayDone | BeatTake) -> tuple[Artifact, ...]:
+        if isinstance(outcome, EssayDone):
+            return tuple(self._document(request_id, outcome, kind) for kind in ESSAY_KINDS)
+        parts = {"mid": outcome.midi, "png": outcome.picture}
+        if outcome.audio is not None and outcome.format is not AudioFormat.MID:
+            parts = {outcome.format.value: outcome.audio, **parts}
+        return tuple(
+            self._write(request_id, f"beat-{request_id}.{kind}", kind, base64.b64decode(data))
+            for kind, data in parts.items()
+        )
+
+    def _document(self, request_id: int, essay: EssayDone, kind: str) -> Artifact:
+        data = documents.render(essay, kind)
+        return self._write(request_id, f"essay-{request_id}.{kind}", kind, data)
+
+    def _write(self, request_id: int, name: str, kind: str, data: bytes) -> Artifact:
+        path = self._root / str(request_id) / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, data)
+        return Artifact(kind, path, name, hashlib.sha256(data).hexdigest(), len(data))
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file so that nobody ever sees half of it."""
+    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        part.write_bytes(data)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _is_whole(artifact: Artifact) -> bool:
+    try:
+        return hashlib.sha256(artifact.path.read_bytes()).hexdigest() == artifact.sha256
+    except OSError:
+        return False

@@ -1,0 +1,181 @@
+"""Uploaded documents made into clean text, within limits, in a process of their own.
+
+A file from a stranger is read by ``python -m bot.uploads NAME`` under limits of memory and time, so
+whatever it does to a parser stays there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import os
+import re
+import resource
+import sys
+import unicodedata
+import zipfile
+from pathlib import Path, PurePosixPath
+
+import docx
+import pypdf
+from pypdf.errors import PyPdfError
+
+from bot.sentences import Sentence
+
+MEGABYTE = 1_000_000
+SIZE_LIMIT = 8 * MEGABYTE
+PAGE_LIMIT = 200
+#: A Word file that unpacks to more than this, or to this many times its size, is an attack.
+UNPACKED_LIMIT = 80 * MEGABYTE
+RATIO_LIMIT = 100
+ENTRY_LIMIT = 2000
+MEMORY_LIMIT = 1024 * MEGABYTE
+SECONDS = 20.0
+KINDS = (".txt", ".md", ".docx", ".pdf")
+
+_ROOT = Path(__file__).resolve().parent.parent
+
+
+class UploadError(Exception):
+    """A document cannot be read; ``sentence`` says why."""
+
+    def __init__(self, sentence: Sentence) -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
+
+
+async def read_upload(name: str, data: bytes, *, seconds: float = SECONDS) -> str:
+    """Return the clean text of an uploaded file; raise UploadError."""
+    shown = _shown(name)
+    check(shown, data)  # what needs no parser needs no process
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "bot.uploads",
+        shown,
+        cwd=_ROOT,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+        env={"PATH": os.environ.get("PATH", ""), "PYTHONUTF8": "1"},
+    )
+    try:
+        output, _ = await asyncio.wait_for(process.communicate(data), seconds)
+    except TimeoutError:
+        raise UploadError(Sentence("upload_slow", name=shown)) from None
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    if process.returncode != 0:
+        raise UploadError(Sentence("upload_broken", name=shown))
+    answer = json.loads(output)
+    if "key" in answer:
+        raise UploadError(Sentence(answer["key"], **answer["values"]))
+    return str(answer["text"])
+
+
+def check(name: str, data: bytes) -> None:
+    """Refuse by name and size alone."""
+    if _suffix(name) not in KINDS:
+        raise UploadError(Sentence("upload_kind", name=name))
+    if len(data) > SIZE_LIMIT:
+        raise UploadError(Sentence("upload_big", name=name, limit=SIZE_LIMIT // MEGABYTE))
+
+
+def read(name: str, data: bytes) -> str:
+    """Return the clean text of a file, here and now; raise UploadError."""
+    check(name, data)
+    suffix = _suffix(name)
+    if suffix == ".docx":
+        text = _read_word(name, data)
+    elif suffix == ".pdf":
+        text = _read_pdf(name, data)
+    else:
+        text = _decode(data)
+    cleaned = clean(text)
+    if not any(c.isalpha() for c in cleaned):
+        raise UploadError(Sentence("upload_empty", name=name))
+    return cleaned
+
+
+def clean(text: str) -> str:
+    """Normalise: NFC, no control characters, single spaces, paragraphs apart by one empty line."""
+    text = unicodedata.normalize("NFC", text).replace("\r\n", "\n").replace("\r", "\n")
+    text = re.sub(r"[^\S\n]+", " ", text)
+    text = "".join(c for c in text if c == "\n" or c.isprintable())
+    text = re.sub(r" ?\n ?", "\n", text)
+    return re.sub(r"\n{3,}", "\n\n", text).strip()
+
+
+def _read_word(name: str, data: bytes) -> str:
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            entries = archive.infolist()
+            unpacked = sum(entry.file_size for entry in entries)
+    except zipfile.BadZipFile as error:
+        # An encrypted Word file is no zip but a compound file of the old kind.
+        key = "upload_locked" if data.startswith(b"\xd0\xcf\x11\xe0") else "upload_broken"
+        raise UploadError(Sentence(key, name=name)) from error
+    too_much = unpacked > min(UNPACKED_LIMIT, max(len(data), 10_000) * RATIO_LIMIT)
+    if too_much or len(entries) > ENTRY_LIMIT:
+        raise UploadError(Sentence("upload_ratio", name=name))
+    try:
+        document = docx.Document(io.BytesIO(data))
+        return "\n\n".join(paragraph.text for paragraph in document.paragraphs)
+    except Exception as error:  # a parser may raise anything on what it does not expect
+        raise UploadError(Sentence("upload_broken", name=name)) from error
+
+
+def _read_pdf(name: str, data: bytes) -> str:
+    try:
+        reader = pypdf.PdfReader(io.BytesIO(data))
+        locked = reader.is_encrypted and not reader.decrypt("")
+        pages = 0 if locked else len(reader.pages)
+        wanted = [] if locked or pages > PAGE_LIMIT else reader.pages
+        text = "\n\n".join(page.extract_text() for page in wanted)
+    except (PyPdfError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise UploadError(Sentence("upload_broken", name=name)) from error
+    if locked:
+        raise UploadError(Sentence("upload_locked", name=name))
+    if pages > PAGE_LIMIT:
+        raise UploadError(Sentence("upload_pages", name=name, limit=PAGE_LIMIT))
+    return text
+
+
+def _decode(data: bytes) -> str:
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return data.decode("utf-16", errors="replace")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return data.decode("cp1252", errors="replace")
+
+
+def _suffix(name: str) -> str:
+    return PurePosixPath(name).suffix.lower()
+
+
+def _shown(name: str) -> str:
+    """Make a name safe to show and to pass on: its last part, short, without surprises."""
+    last = name.replace("\\", "/").rsplit("/", 1)[-1]
+    kept = "".join(c for c in last if c.isprintable())
+    suffix = _suffix(kept)
+    stem = kept[: len(kept) - len(suffix)] if suffix else kept
+    return f"{stem[:60].lstrip('-') or 'file'}{suffix[:10]}"
+
+
+def _main() -> None:
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_LIMIT, MEMORY_LIMIT))
+    resource.setrlimit(resource.RLIMIT_CPU, (int(SECONDS), int(SECONDS)))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    try:
+        answer: dict[str, object] = {"text": read(sys.argv[1], sys.stdin.buffer.read())}
+    except UploadError as error:
+        answer = {"key": error.sentence.key, "values": dict(error.sentence.values)}
+    sys.stdout.write(json.dumps(answer))
+
+
+if __name__ == "__main__":
+    _main()
