@@ -80,7 +80,9 @@ class Codec(nn.Module):
             planes = 1 if register.track == "drums" else 2
             flat = planes * TOKEN_STEPS * register.size
             self.encoders.append(_stack(flat, code, config))
-            self.decoders.append(_stack(code, flat, config))
+            decoder = _stack(code, flat, config)
+            nn.init.constant_(cast(nn.Linear, decoder[-1]).bias, -3.0)  # most cells are empty
+            self.decoders.append(decoder)
 
     def encode(self, roll: Tensor, onset: Tensor) -> Tensor:
         """Encode rolls [batch, 64, 144] as codes [batch, 8, size], a unit of power per track."""
@@ -91,6 +93,12 @@ class Codec(nn.Module):
                 x = torch.cat([x, patches(roll, register.first, register.size)], -1)
             codes.append(normalise(encoder(x)))
         return torch.cat(codes, -1)
+
+    def silence(self) -> Tensor:
+        """Encode a phrase without notes: [1, 8, size]."""
+        weight = next(self.parameters())
+        nothing = weight.new_zeros(1, LENGTH, CELLS)
+        return self.encode(nothing, nothing)
 
     def decode(self, codes: Tensor) -> tuple[Tensor, Tensor]:
         """Decode codes into logits (onset, sustain), each [batch, 64, 144]."""
@@ -120,17 +128,16 @@ def binarise(onset: Tensor, sustain: Tensor) -> tuple[Tensor, Tensor]:
 
     A cell sounds when its onset is on, or when its sustain is on and the step before sounds.
     """
-    starts = _hard(onset)
-    goes_on = _hard(sustain)
-    rolls = [starts[:, 0]]
-    for step in range(1, LENGTH):
-        rolls.append(torch.maximum(starts[:, step], goes_on[:, step] * rolls[-1]))
-    return torch.stack(rolls, 1), starts
-
-
-def _hard(logits: Tensor) -> Tensor:
-    soft = torch.sigmoid(logits)
-    return (logits > 0).to(soft.dtype) + soft - soft.detach()
+    starts, goes_on = torch.sigmoid(onset), torch.sigmoid(sustain)
+    with torch.no_grad():
+        hard, held = (onset > 0).to(onset.dtype), (sustain > 0).to(onset.dtype)
+        rolls = [hard[:, 0]]
+        for step in range(1, LENGTH):
+            rolls.append(torch.maximum(hard[:, step], held[:, step] * rolls[-1]))
+        roll = torch.stack(rolls, 1)
+        before = nn.functional.pad(roll, (0, 0, 1, 0))[:, :-1]  # what sounded a step earlier
+    soft = starts + goes_on * before
+    return roll + soft - soft.detach(), hard + starts - starts.detach()
 
 
 def spread(per_track: Tensor) -> Tensor:

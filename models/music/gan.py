@@ -8,6 +8,7 @@ track. Conditions enter every block by FiLM. Tracks may be given: the rest is pl
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -159,13 +160,21 @@ class Generator(nn.Module):
             normalise(head(stream(torch.cat([own, common], -1), film)))
             for own, stream, head in zip(private, self.private, self.heads, strict=True)
         ]
-        return torch.where(kept > 0, given, torch.cat(made, -1))
+        mixed = torch.where(kept > 0, given, torch.cat(made, -1))
+        return self.hush(mixed, condition[:, -len(TRACKS) :])
 
     def rolls(self, codes: Tensor, active: Tensor) -> tuple[Tensor, Tensor]:
         """Decode codes into binary (roll, onset) [batch, 64, 144], silent where not active."""
         roll, onset = binarise(*self.codec.decode(codes))
         playing = spread(active.float())
         return roll * playing, onset * playing
+
+    def hush(self, codes: Tensor, active: Tensor) -> Tensor:
+        """Replace the codes of tracks that do not play [batch, 5] by the code of silence."""
+        silence = self.codec.silence()
+        sizes = torch.tensor(self.config.codec.codes, device=codes.device)
+        playing = active.repeat_interleave(sizes, 1, output_size=codes.shape[-1]).unsqueeze(1)
+        return torch.where(playing > 0, codes, silence)
 
     def _latents(self, z: Tensor) -> tuple[Tensor, list[Tensor]]:
         config, at = self.config, 0
@@ -189,7 +198,7 @@ class Generator(nn.Module):
     def nudge(self, z: Tensor, amount: float, seed: int) -> Tensor:
         """Move latents towards fresh ones: 0 stays, 1 is new; their distribution stays normal."""
         fresh = self.latent(seed, len(z))
-        return z * float(1 - amount**2) ** 0.5 + fresh * amount
+        return z * math.sqrt(1 - amount**2) + fresh * amount
 
     def renew(
         self, z: Tensor, seed: int, *, tracks: Collection[str] = (), bars: Collection[int] = ()

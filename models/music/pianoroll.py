@@ -9,7 +9,7 @@ is an onset inside a sounding row, so repeats stay visible.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -124,7 +124,7 @@ class Phrase:
         return cls(roll, onset)
 
     @classmethod
-    def from_notes(cls, notes: dict[str, Iterable[Note]], shift: int = 0) -> Phrase:
+    def from_notes(cls, notes: Mapping[str, Iterable[Note]], shift: int = 0) -> Phrase:
         """Write notes of each track; ``shift`` semitones move pitched notes into C or A minor."""
         onset = np.zeros((LENGTH, CELLS), np.bool_)
         sustain = np.zeros_like(onset)
