@@ -39,6 +39,21 @@ ENGLISH: Mapping[str, str] = {
     "nowhere": "The result is ready, but there is no place left to show it; /show {id} does.",
     # A training run.
     "run_busy": "A {family} training run is waiting already; one at a time.",
+    "run_minutes": "A training run can take {low} to {high} minutes.",
+    "run_empty": "There is nothing to learn from yet: the folder {folder} is empty.",
+    "run_disk": "There is not enough room on the disk for a training run.",
+    "run_unstarted": "The training run could not be started.",
+    "run_unbegun": "The training run was stopped before it began.",
+    "run_stopped": "The training run was stopped; the model in use stays.",
+    "run_promoted": "The new model is better and is in use now.",
+    "run_refused": "The new model is not better, so the one in use stays.",
+    "run_failed": "The training run broke off; the model in use stays.",
+    "run_lost": "The training run ended while I was away; the model in use stays.",
+    "run_memory": "The training run ran out of memory; the model in use stays.",
+    "run_killed": "The system ended the training run, most likely because memory ran out;"
+    " the model in use stays.",
+    "run_nan": "The training run went astray and its numbers blew up; the model in use stays.",
+    "run_unusable": "The new model {version} cannot be used, so the one before it stays.",
     # Uploaded documents.
     "upload_kind": "I can read .txt, .md, .docx and .pdf files; “{name}” is none of them.",
     "upload_big": "“{name}” is too big: {limit} MB is the most.",
@@ -63,3 +78,26 @@ class Sentence(str):
         sentence.key = key
         sentence.values = values
         return sentence
+
+
+#: Permissions the invite link asks for: View Channels, Send Messages, Embed Links, Attach Files,
+#: Read Message History.
+INVITE_PERMISSIONS = 1024 + 2048 + 16384 + 32768 + 65536
+
+TOKEN_HELP = f"""\
+To connect to Discord I need the token of a bot, and there is none.
+
+  1. Open https://discord.com/developers/applications and choose “New Application”.
+  2. On its page “Bot”, press “Reset Token” and copy the token. No privileged intent is needed.
+  3. Put it into the environment or into a file called .env here, and never into the code:
+         DISCORD_TOKEN=the-token            or     DISCORD_TOKEN_FILE=/path/to/a/file
+  4. Invite the bot with the scopes “bot” and “applications.commands” and the permissions
+     View Channels, Send Messages, Embed Links, Attach Files and Read Message History:
+         https://discord.com/oauth2/authorize?client_id=YOUR_APPLICATION_ID\
+&scope=bot+applications.commands&permissions={INVITE_PERMISSIONS}
+  5. Register the commands once, then start:
+         make sync
+         make run
+
+Without Discord, everything can be tried with “make demo” or “python -m bot essay TOPIC”.
+"""

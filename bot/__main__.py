@@ -1,0 +1,258 @@
+"""The command line: essays and beats without Discord, the bot itself, and its upkeep."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import json
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import aclosing
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from bot.admission import Ask
+from bot.console import Finished, SetUpError, Show, workshop
+from bot.logs import set_up_logs
+from bot.sentences import TOKEN_HELP
+from bot.service_process import ServiceFailed
+from bot.settings import Settings, SettingsError, load_settings
+from bot.store import NOBODY, StoreError, migrate
+from bot.terminal import Bar, Quiet, Writing
+from models.contract import (
+    BARS_MAX,
+    BARS_MIN,
+    BPM_MAX,
+    BPM_MIN,
+    SEED_LIMIT,
+    WORDS_MAX,
+    WORDS_MIN,
+    AudioFormat,
+)
+
+FINE, FAILED, WRONG = 0, 1, 2
+DEMO_ESSAY = {"topic": "Should schools start later in the morning?", "words": 250, "seed": 7}
+DEMO_BEAT = {"seed": 7}
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Ghostwriter: essays and beats from models your own community trains.",
+)
+
+Out = Annotated[Path, typer.Option(help="Folder for the files.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a result on stdout.")]
+Seed = Annotated[
+    int | None, typer.Option(min=0, max=SEED_LIMIT - 1, help="Same seed, same result.")
+]
+Style = Annotated[str | None, typer.Option(help="Name of a style.")]
+
+
+@app.command()
+def essay(
+    topic: Annotated[str | None, typer.Argument(help="What it is about.")] = None,
+    words: Annotated[int | None, typer.Option(min=WORDS_MIN, max=WORDS_MAX)] = None,
+    style: Style = None,
+    seed: Seed = None,
+    out: Out = Path("out"),
+    as_json: AsJson = False,
+    batch: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="A file with a topic a line.")
+    ] = None,
+) -> None:
+    """Write an essay about TOPIC, or one about each line of a file."""
+    if (topic is None) == (batch is None):
+        raise typer.BadParameter("Give either a topic or --batch FILE.")
+    topics = [topic] if batch is None else _lines(batch)
+    values = {"words": words, "style": style, "seed": seed}
+    asks = [_ask("essay", {"topic": each, **values}) for each in topics]
+    show = Quiet() if as_json or batch is not None else Writing()
+    _guarded(lambda settings: _make(settings, asks, out, show, as_json))
+
+
+@app.command()
+def beat(
+    style: Style = None,
+    bpm: Annotated[int | None, typer.Option(min=BPM_MIN, max=BPM_MAX)] = None,
+    bars: Annotated[int | None, typer.Option(min=BARS_MIN, max=BARS_MAX)] = None,
+    key: Annotated[str | None, typer.Option(help="For example “C minor”.")] = None,
+    seed: Seed = None,
+    count: Annotated[int, typer.Option(min=1, max=1000, help="Seeds count up from --seed.")] = 1,
+    audio: Annotated[AudioFormat, typer.Option("--format")] = AudioFormat.MP3,
+    out: Out = Path("out"),
+    as_json: AsJson = False,
+) -> None:
+    """Make a beat, or several."""
+    values = {"style": style, "bpm": bpm, "bars": bars, "key": key, "format": audio.value}
+    seeds = [None if seed is None else (seed + n) % SEED_LIMIT for n in range(count)]
+    asks = [_ask("beat", {**values, "seed": each}) for each in seeds]
+    if as_json or count > 1:
+        _guarded(lambda settings: _make(settings, asks, out, Quiet(), as_json))
+    else:
+        with Bar("Beat") as bar:
+            _guarded(lambda settings: _make(settings, asks, out, bar, as_json))
+
+
+@app.command()
+def demo(out: Out = Path("out")) -> None:
+    """Write one essay and make one beat, with everything between request and file in use."""
+    _guarded(lambda settings: _demo(settings, out))
+
+
+@app.command(name="migrate")
+def migrate_database() -> None:
+    """Bring the database to the newest version."""
+
+    async def act(settings: Settings) -> int:
+        typer.echo(f"The database is at version {await migrate(settings.database)}.", err=True)
+        return FINE
+
+    _guarded(act)
+
+
+@app.command()
+def run() -> None:
+    """Connect to Discord and serve."""
+    settings = _settings()
+    _need_token(settings)
+    _guarded(_migrated, settings)
+    from bot.app import run as serve  # everything above works without Discord's library
+
+    raise typer.Exit(_finish(serve(settings)))
+
+
+@app.command()
+def sync(
+    guild: Annotated[int | None, typer.Option(help="One server only, at once; for trying.")] = None,
+) -> None:
+    """Register the commands with Discord."""
+    settings = _settings()
+    _need_token(settings)
+    from bot.commands.sync import sync as register
+
+    raise typer.Exit(_finish(register(settings, guild)))
+
+
+@app.command()
+def doctor() -> None:
+    """Check everything the bot needs, and say what to do."""
+    from bot.health import doctor as examine
+
+    raise typer.Exit(_finish(examine(_settings())))
+
+
+async def _make(
+    settings: Settings, asks: Sequence[Ask], out: Path, show: Show, as_json: bool
+) -> int:
+    """Send every request in; print each end in order; return the exit code."""
+    ends = []
+    async with workshop(settings, out, at_once=len(asks)) as shop:
+        async with aclosing(shop.make_all(asks, show)) as finished:
+            async for end in finished:
+                _tell(end, as_json)
+                ends.append(end)
+    return _code(ends)
+
+
+async def _demo(settings: Settings, out: Path) -> int:
+    typer.echo("Starting the models …\n", err=True)
+    async with workshop(settings, out) as shop:
+        essay = await shop.make(_ask("essay", DEMO_ESSAY), Writing())
+        _tell(essay, as_json=False)
+        typer.echo("", err=True)
+        with Bar("Beat") as bar:
+            beat = await shop.make(_ask("beat", DEMO_BEAT), bar)
+        _tell(beat, as_json=False)
+    return _code([essay, beat])
+
+
+def _code(ends: Sequence[Finished]) -> int:
+    if all(end.request is None for end in ends):
+        return WRONG  # nothing was even begun
+    return FAILED if any(end.result is None for end in ends) else FINE
+
+
+def _tell(end: Finished, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(end.report(), ensure_ascii=False))
+    if end.sentence is not None:
+        typer.echo(end.sentence, err=True)
+    elif not as_json:
+        typer.echo(f"\n{_summary(end)}", err=True)
+
+
+def _summary(end: Finished) -> str:
+    facts = end.report()
+    named = ("title", "style", "bpm", "key", "seed", "model_version", "note")
+    told = [f"{name.replace('_', ' ')}: {facts[name]}" for name in named if facts.get(name)]
+    return "\n".join([" · ".join(told), *(f"  {path}" for path in facts["files"])])
+
+
+def _ask(kind: Any, values: Mapping[str, object]) -> Ask:
+    return Ask(kind=kind, parameters=values, user_id=NOBODY)
+
+
+def _lines(path: Path) -> list[str]:
+    lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
+    topics = [line for line in lines if line]
+    if not topics:
+        raise typer.BadParameter(f"{path} has no topic in it.")
+    return topics
+
+
+def _settings() -> Settings:
+    try:
+        settings = load_settings()
+    except SettingsError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(WRONG) from error
+    set_up_logs(settings.log_level, as_json=settings.log_json)
+    return settings
+
+
+def _need_token(settings: Settings) -> None:
+    try:
+        missing = settings.token() is None
+    except SettingsError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(WRONG) from error
+    if missing:
+        typer.echo(TOKEN_HELP, err=True)
+        raise typer.Exit(WRONG)
+
+
+async def _migrated(settings: Settings) -> int:
+    await migrate(settings.database)
+    return FINE
+
+
+def _guarded(
+    act: Callable[[Settings], Coroutine[Any, Any, int]], settings: Settings | None = None
+) -> None:
+    """Act; a missing set-up is a sentence and exit code 2."""
+    if settings is None:
+        settings = _settings()
+        if "log_level" not in settings.model_fields_set:
+            set_up_logs("warning", as_json=settings.log_json)  # a terminal is not a log
+    try:
+        code = asyncio.run(act(settings))
+    except (SetUpError, StoreError, ServiceFailed, OSError) as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(WRONG) from error
+    except KeyboardInterrupt as stop:
+        raise typer.Exit(130) from stop
+    if code != FINE:
+        raise typer.Exit(code)
+
+
+def _finish(result: object) -> int:
+    """Run what was given to its end; a number is an exit code."""
+    if inspect.iscoroutine(result):
+        result = asyncio.run(result)
+    return result if isinstance(result, int) else FINE
+
+
+if __name__ == "__main__":
+    app()
