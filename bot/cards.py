@@ -234,8 +234,9 @@ def beat(
 
 def without_files(say: Words, request: Request, card: Card, key: str) -> Card:
     """Show the same with a reason in place of the files."""
-    embed = card.embed.copy().set_image(url=None)
-    embed.add_field(name=say("card.note"), value=say(key, id=request.id), inline=False)
+    reason = say(key, id=request.id, seed=request.seed)
+    embed = card.embed.copy().set_image(url=None).clear_fields()
+    embed.add_field(name=say("card.note"), value=reason, inline=False)
     return Card(embed, card.view)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -34,6 +34,10 @@ _REMEMBERED = 1000
 
 #: What an edit may raise: Discord's answers, or the lack of one.
 TROUBLE = (discord.HTTPException, discord.RateLimited, aiohttp.ClientError, OSError, TimeoutError)
+
+
+#: Makes the card for files of at most so many bytes.
+Maker = Callable[[int], Card]
 
 
 def verdict(error: Exception) -> Verdict:
@@ -75,6 +79,8 @@ class DiscordFrontEnd:
         known = self._ack(request_id)
         if not known.done():
             known.set_result(message_id)
+        line = self._lines.setdefault(request_id, _Line())
+        line.edited = asyncio.get_running_loop().time()
 
     async def close(self) -> None:
         """Stop the edits that still wait for their turn."""
@@ -91,7 +97,6 @@ class DiscordFrontEnd:
 
     async def started(self, request: Request) -> None:
         """Show that work has begun."""
-        self._lines.pop(request.id, None)  # a second attempt begins anew
         self._show(request, lambda: cards.started(words(request.locale), request))
 
     async def progress(self, request: Request, progress: Progress) -> None:
@@ -111,9 +116,19 @@ class DiscordFrontEnd:
         def make(room: int) -> Card:
             return cards.result(say, request, outcome, cards.existing(result.artifacts), room=room)
 
+        async def send(maker: Maker, room: int) -> int | None:
+            try:
+                return await self._edit(request, maker, room)
+            except discord.HTTPException as error:
+                if verdict(error) is not Verdict.TOO_OLD:
+                    raise
+                return await self._post_anew(request, maker(min(room, self._bot_room(request))))
+
         line = self._close(request)
         async with line.lock:
-            return await self._deliver(say, request, make)
+            message_id = await descend(say, request, make, send, room=self._token_room(request))
+        self._acks.pop(request.id, None)
+        return message_id
 
     async def failed(self, request: Request, sentence: str) -> None:
         """Show why there is no result."""
@@ -153,7 +168,7 @@ class DiscordFrontEnd:
         if cast(dict[str, Any], face) == line.shown:
             return
         try:
-            await self._edit(request, card)
+            await self._edit(request, lambda _: card, 0)
             line.shown = cast(dict[str, Any], face)
         except Undeliverable:
             line.closed = True  # no more status; the result still tries its own way
@@ -173,71 +188,26 @@ class DiscordFrontEnd:
         line = self._close(request)
         async with line.lock:
             try:
-                await self._edit(request, card)
+                await self._edit(request, lambda _: card, 0)
             except Undeliverable:
                 log.info("nowhere to say how it ended", request=request.id)
             except TROUBLE as error:
                 log.warning("end not shown", request=request.id, verdict=verdict(error).name)
         self._acks.pop(request.id, None)
 
-    async def _deliver(
-        self, say: Words, request: Request, make: Callable[[int], Card]
-    ) -> int | None:
-        """Edit until it holds: each answer of Discord's takes something away."""
-        room: int | None = None
-        card: Card | None = None
-        pauses = list(AWAY_PAUSES)
-        for _ in range(2 + limits.FILES):
-            try:
-                message_id = await self._edit(request, card or make, room=room)
-                self._acks.pop(request.id, None)
-                return message_id
-            except TROUBLE as error:
-                found = verdict(error)
-                log.warning("delivery refused", request=request.id, verdict=found.name)
-                if found is Verdict.TOO_LARGE:
-                    room = self._smaller(request, make, room)
-                elif found is Verdict.TOO_OLD:
-                    return await self._post_anew(request, card or make(self._bot_room(request)))
-                elif found is Verdict.NO_FILES and card is None:
-                    card = cards.without_files(say, request, make(0), "card.refused_files")
-                elif found is Verdict.BLOCKED:
-                    card = cards.blocked(say, request)
-                elif found is Verdict.INVALID and card is None:
-                    log.exception("a card was invalid", request=request.id)
-                    sentence = Sentence("nowhere", id=request.id)
-                    card = cards.ended(say, request, State.EXPIRED, sentence)
-                elif found is Verdict.AWAY and pauses:
-                    await asyncio.sleep(pauses.pop(0))
-                else:
-                    break
-        raise Undeliverable(Sentence("nowhere", id=request.id))
-
-    def _smaller(self, request: Request, make: Callable[[int], Card], room: int | None) -> int:
-        """Name a room in which the largest file of the last try no longer fits."""
-        files = make(room if room is not None else self._token_room(request)).files
-        return max((file.size for file in files), default=1) - 1
-
     # The two roads to a message.
 
-    async def _edit(
-        self, request: Request, card: Card | Callable[[int], Card], *, room: int | None = None
-    ) -> int | None:
+    async def _edit(self, request: Request, make: Maker, room: int) -> int | None:
         """Edit by the interaction's token while it lives, afterwards as the bot."""
         message_id = request.message_id or await self._acknowledgement(request)
         if request.token_alive(utcnow()):
             try:
-                made = (
-                    card
-                    if isinstance(card, Card)
-                    else card(_least(room, self._token_room(request)))
-                )
-                return await self._edit_by_token(request, made, message_id)
+                return await self._edit_by_token(request, make(room), message_id)
             except discord.HTTPException as error:
                 if verdict(error) is not Verdict.DEAD_TOKEN:
                     raise
-        made = card if isinstance(card, Card) else card(_least(room, self._bot_room(request)))
-        return await self._edit_as_bot(request, made, message_id)
+        card = make(min(room, self._bot_room(request)))
+        return await self._edit_as_bot(request, card, message_id)
 
     async def _edit_by_token(
         self, request: Request, card: Card, message_id: int | None
@@ -309,8 +279,59 @@ class DiscordFrontEnd:
             return None
 
 
-def _least(room: int | None, other: int) -> int:
-    return other if room is None else min(room, other)
+async def descend(
+    say: Words,
+    request: Request,
+    make: Maker,
+    send: Callable[[Maker, int], Awaitable[int | None]],
+    *,
+    room: int,
+) -> int | None:
+    """Send a result until it holds: each refusal of Discord's takes something away.
+
+    ``room`` is what one file may have, in bytes. Raise Undeliverable when nothing helps.
+    """
+    pauses = list(AWAY_PAUSES)
+    tried: set[Verdict] = set()
+    for _ in range(len(Verdict) + limits.FILES):
+        try:
+            return await send(make, room)
+        except TROUBLE as error:
+            found = verdict(error)
+            log.warning("delivery refused", request=request.id, verdict=found.name)
+            if found is Verdict.AWAY and pauses:
+                await asyncio.sleep(pauses.pop(0))
+            elif found is Verdict.TOO_LARGE and make(room).files:
+                room = max(file.size for file in make(room).files) - 1
+            elif found in tried or found not in _INSTEAD:
+                break
+            else:
+                tried.add(found)
+                make = _INSTEAD[found](say, request, make)
+    raise Undeliverable(Sentence("nowhere", id=request.id))
+
+
+def _without_files(say: Words, request: Request, make: Maker) -> Maker:
+    return lambda _: cards.without_files(say, request, make(0), "card.refused_files")
+
+
+def _blocked(say: Words, request: Request, _: Maker) -> Maker:
+    return lambda _: cards.blocked(say, request)
+
+
+def _bare(say: Words, request: Request, _: Maker) -> Maker:
+    """Say where the result is, in the simplest card there is."""
+    sentence = Sentence("nowhere", id=request.id)
+    return lambda _: cards.ended(say, request, State.EXPIRED, sentence)
+
+
+#: What is shown in place of what Discord refused.
+_INSTEAD: Mapping[Verdict, Callable[[Words, Request, Maker], Maker]] = {
+    Verdict.TOO_LARGE: _without_files,
+    Verdict.NO_FILES: _without_files,
+    Verdict.BLOCKED: _blocked,
+    Verdict.INVALID: _bare,
+}
 
 
 def _changes(card: Card) -> dict[str, Any]:

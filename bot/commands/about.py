@@ -1,0 +1,79 @@
+"""``/about``: which models answer, how long the queue is, and whether all is well."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import discord
+from discord import app_commands
+
+from bot import cards, limits
+from bot.commands.common import Interaction, house_of, text, words_for
+from bot.store.states import State
+from bot.words import Words
+from models.contract import Family, ModelInfo
+
+#: The service is asked anew, but only as long as the answer still comes in time.
+PATIENCE = 1.5
+
+
+@app_commands.command(
+    name=text("command.about.name"), description=text("command.about.description")
+)
+@app_commands.allowed_installs(guilds=True, users=True)
+@app_commands.allowed_contexts(guilds=True, dms=True, private_channels=True)
+async def about(interaction: Interaction) -> None:
+    """Describe the models, the queue and the health."""
+    say, house = words_for(interaction), house_of(interaction)
+    embed = discord.Embed(
+        title=say("about.title"), description=say("about.text"), colour=cards.GREEN
+    )
+    models = [house.styles.model(kind) for kind in ("essay", "beat")]
+    for model in models:
+        if model is not None:
+            _add_model(say, embed, model)
+    if not any(models):
+        embed.add_field(name=say("about.health"), value=say("about.no_models"), inline=False)
+    depth = await house.store.requests.depth()
+    queue = say(
+        "about.queue_line",
+        waiting=depth.get(State.QUEUED, 0),
+        running=depth.get(State.RUNNING, 0),
+    )
+    embed.add_field(name=say("about.queue"), value=queue)
+    embed.add_field(name=say("about.health"), value=await _health(interaction, say))
+    embed.add_field(name=say("about.licence"), value=say("about.licence_line"), inline=False)
+    await interaction.response.send_message(embed=embed, ephemeral=True)
+
+
+def _add_model(say: Words, embed: discord.Embed, model: ModelInfo) -> None:
+    family = say("about.essay" if model.family is Family.ESSAY else "about.music")
+    styles = ", ".join(style.name for style in model.styles) or say("about.no_styles")
+    line = say(
+        "about.model_line",
+        parameters=f"{model.parameters / 1e6:.1f}",
+        licence=cards.plain(model.licence),
+        device=model.device,
+        styles=cards.plain(styles),
+    )
+    name = say("about.model", family=family, version=model.version)
+    embed.add_field(
+        name=limits.clip(name, limits.EMBED_FIELD_NAME),
+        value=limits.clip(line, limits.EMBED_FIELD_VALUE),
+        inline=False,
+    )
+
+
+async def _health(interaction: Interaction, say: Words) -> str:
+    try:
+        async with asyncio.timeout(PATIENCE):
+            failed = await house_of(interaction).health.failures()
+    except TimeoutError:
+        failed = {"health": ""}
+    if not failed:
+        return say("about.well")
+    return say("about.ill", what=", ".join(sorted(failed)))
+
+
+COMMANDS: tuple[Any, ...] = (about,)

@@ -1,0 +1,151 @@
+"""What every command may need: the house behind, words, who may do what, and refusals."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+import discord
+from discord import app_commands
+
+from bot.store.shapes import GuildSettings, Request
+from bot.words import FALLBACK, Words, base, words
+
+if TYPE_CHECKING:
+    from bot.app import GhostwriterBot, House
+
+Interaction = discord.Interaction[Any]
+
+
+class Refusal(Exception):
+    """A plain "no": the key of one sentence and its values."""
+
+    def __init__(self, key: str, **values: Any) -> None:
+        super().__init__(key)
+        self.key = key
+        self.values = values
+
+
+def bot_of(interaction: Interaction) -> GhostwriterBot:
+    """Return the bot an interaction came to."""
+    return cast("GhostwriterBot", interaction.client)
+
+
+def house_of(interaction: Interaction) -> House:
+    """Return the rooms behind the bot; refuse while they are not open."""
+    return bot_of(interaction).house
+
+
+def words_for(interaction: Interaction) -> Words:
+    """Return the words of the person who asks: for what only they see."""
+    return words(str(interaction.locale))
+
+
+async def words_here(interaction: Interaction) -> Words:
+    """Return the words for what everybody sees: the guild's choice, else the person's."""
+    chosen = await house_of(interaction).store.guilds.get(interaction.guild_id)
+    return words(chosen.locale or str(interaction.locale))
+
+
+def text(key: str) -> app_commands.locale_str:
+    """Take a name or description from the English words; the translator finds the others."""
+    return app_commands.locale_str(words(FALLBACK)(key), key=key)
+
+
+class Translator(app_commands.Translator):
+    """Gives Discord the names and descriptions in the other languages we speak."""
+
+    async def translate(
+        self,
+        string: app_commands.locale_str,
+        locale: discord.Locale,
+        context: app_commands.TranslationContextTypes,
+    ) -> str | None:
+        """Look a name or description up; None leaves the English one."""
+        short = base(locale.value)
+        key = string.extras.get("key")
+        if short == FALLBACK or key is None:
+            return None
+        return words(short).find(key)
+
+
+# Who may do what.
+
+
+def is_moderator(interaction: Interaction) -> bool:
+    """Say whether the person may manage other people's messages in this channel."""
+    return interaction.guild_id is not None and interaction.permissions.manage_messages
+
+
+def is_manager(interaction: Interaction, chosen: GuildSettings) -> bool:
+    """Say whether the person may change this guild's settings, checked as it runs."""
+    if interaction.guild_id is None:
+        return False
+    if interaction.permissions.manage_guild or interaction.user.id in chosen.admin_ids:
+        return True
+    member = interaction.user
+    held = {role.id for role in member.roles} if isinstance(member, discord.Member) else set()
+    return bool(held & set(chosen.admin_roles))
+
+
+def is_operator(interaction: Interaction) -> bool:
+    """Say whether the person runs this bot: a configured admin, the owner or one of the team.
+
+    Retraining changes the model of every guild, so no guild's own permissions count here.
+    """
+    bot = bot_of(interaction)
+    return interaction.user.id in bot.settings.admin_ids | bot.owner_ids
+
+
+def require_operator(interaction: Interaction) -> None:
+    """Refuse everybody who does not run this bot."""
+    if not is_operator(interaction):
+        raise Refusal("reply.owner_only")
+
+
+def may_see(interaction: Interaction, request: Request) -> bool:
+    """Say whether the person may see a request here.
+
+    One guild never sees what belongs to another. In its own guild a result is seen by its owner
+    and by those who can read the channel it was asked in; elsewhere by its owner in a DM only.
+    """
+    mine = request.user_id == interaction.user.id
+    if request.guild_id is None:
+        return mine
+    if interaction.guild_id is None:
+        return mine
+    if interaction.guild_id != request.guild_id:
+        return False
+    if mine or request.channel_id == interaction.channel_id:
+        return True
+    guild, member = interaction.guild, interaction.user
+    if guild is None or request.channel_id is None or not isinstance(member, discord.Member):
+        return False
+    channel = guild.get_channel_or_thread(request.channel_id)
+    return channel is not None and channel.permissions_for(member).read_messages
+
+
+def may_manage(interaction: Interaction, request: Request) -> bool:
+    """Say whether the person may cancel or delete a request they can see."""
+    mine = request.user_id == interaction.user.id
+    return may_see(interaction, request) and (mine or is_moderator(interaction))
+
+
+async def find_request(interaction: Interaction, request_id: int) -> Request:
+    """Find a request the person may see; whatever they may not see does not exist for them."""
+    request = await house_of(interaction).store.requests.get(request_id)
+    if request is None or request.origin != "discord" or not may_see(interaction, request):
+        raise Refusal("reply.nothing_there")
+    return request
+
+
+async def whisper(interaction: Interaction, sentence: str, **more: Any) -> None:
+    """Say something only the person sees, however far the interaction is."""
+    if interaction.response.is_done():
+        await interaction.followup.send(sentence, ephemeral=True, **more)
+    else:
+        await interaction.response.send_message(sentence, ephemeral=True, **more)
+
+
+def upload_room(interaction: Interaction) -> int:
+    """Return how many bytes one file may have in the answer to this interaction."""
+    return interaction.filesize_limit

@@ -1,0 +1,172 @@
+"""``/privacy``: what is kept about a person, all of it to take away, and all of it to delete."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import discord
+from discord import app_commands
+
+from bot import cards, limits
+from bot.buttons import SafeButton
+from bot.commands.common import Interaction, Refusal, house_of, text, upload_room, words_for
+from bot.commands.mine import fitting
+from bot.store.shapes import Artifact, Request
+from bot.words import Words
+
+
+@app_commands.command(
+    name=text("command.privacy.name"), description=text("command.privacy.description")
+)
+@app_commands.allowed_installs(guilds=True, users=True)
+@app_commands.allowed_contexts(guilds=True, dms=True, private_channels=True)
+async def privacy(interaction: Interaction) -> None:
+    """Say what is kept, and offer to export or delete it."""
+    say = words_for(interaction)
+    kept = await house_of(interaction).store.requests.history(interaction.user.id, size=1)
+    embed = discord.Embed(
+        title=say("privacy.title"),
+        description=f"{say('privacy.text')}\n\n{say.count('privacy.count', kept.total)}",
+        colour=cards.GREY,
+    )
+    view = _buttons(say, [("export", "button.export", "📦"), ("forget", "button.forget", "🗑️")])
+    await interaction.response.send_message(embed=embed, view=view, ephemeral=True)
+
+
+class PrivacyButton(SafeButton, template=r"gwp:(?P<act>export|forget|sure|keep)"):
+    """A button of ``/privacy``; it works on whoever presses it, and on nobody else."""
+
+    async def press(self, interaction: Interaction) -> None:
+        """Export, ask whether to delete, delete, or keep."""
+        say = words_for(interaction)
+        match self.parts["act"]:
+            case "export":
+                await _export(interaction, say)
+            case "forget":
+                view = _buttons(
+                    say, [("sure", "button.forget_sure", "🗑️"), ("keep", "button.keep", None)]
+                )
+                await interaction.response.edit_message(
+                    content=say("privacy.sure"), embed=None, view=view
+                )
+            case "sure":
+                await _forget(interaction, say)
+            case _:
+                await interaction.response.edit_message(
+                    content=say("privacy.kept"), embed=None, view=None
+                )
+
+
+def _buttons(say: Words, acts: Sequence[tuple[str, str, str | None]]) -> discord.ui.View:
+    return cards.view_of(
+        discord.ui.Button(
+            label=say(key),
+            custom_id=f"gwp:{act}",
+            emoji=emoji,
+            style=discord.ButtonStyle.danger if act == "sure" else discord.ButtonStyle.secondary,
+        )
+        for act, key, emoji in acts
+    )
+
+
+async def _export(interaction: Interaction, say: Words) -> None:
+    await interaction.response.defer(ephemeral=True, thinking=True)
+    records, files = await _everything(interaction)
+    room = min(upload_room(interaction), limits.UPLOAD_REQUEST - 2**16)
+    data = await asyncio.to_thread(archive, records, fitting(files, room - _length(records)))
+    if len(data) > room:
+        raise Refusal("reply.file_large", size=cards.size(len(data)), limit=cards.size(room))
+    total = sum(file.size for file in files)
+    whole = len(fitting(files, room - _length(records))) == len(files)
+    sentence = say("privacy.exported")
+    if not whole:
+        sentence = say("privacy.export_large", size=cards.size(total))
+    file = discord.File(io.BytesIO(data), filename="my-data.zip")
+    await interaction.followup.send(sentence, file=file, ephemeral=True)
+
+
+async def _everything(interaction: Interaction) -> tuple[list[dict[str, Any]], list[Artifact]]:
+    """Gather all that is kept about the person, from every place."""
+    store = house_of(interaction).store
+    records: list[dict[str, Any]] = []
+    files: list[Artifact] = []
+    page = 0
+    while True:
+        found = await store.requests.history(interaction.user.id, page=page, size=100)
+        for request in found.requests:
+            own = cards.existing(await store.artifacts.of(request.id))
+            records.append(record(request, own))
+            files += own
+        page += 1
+        if page * 100 >= found.total:
+            return records, files
+
+
+def record(request: Request, files: Sequence[Artifact]) -> dict[str, Any]:
+    """Write one request for its owner; the token is a key, not their data, and stays here."""
+    outcome = request.outcome
+    return {
+        "id": request.id,
+        "kind": request.kind,
+        "state": request.state.value,
+        "asked": request.parameters.model_dump(mode="json"),
+        "seed": request.seed,
+        "model_version": request.model_version,
+        "result": outcome.model_dump(mode="json") if outcome is not None else None,
+        "user_id": str(request.user_id),
+        "guild_id": str(request.guild_id) if request.guild_id else None,
+        "channel_id": str(request.channel_id) if request.channel_id else None,
+        "message_id": str(request.message_id) if request.message_id else None,
+        "language": request.locale,
+        "created_at": request.created_at.isoformat(),
+        "finished_at": request.finished_at.isoformat() if request.finished_at else None,
+        "files": [file.name for file in files],
+    }
+
+
+def archive(records: Sequence[dict[str, Any]], files: Sequence[Artifact]) -> bytes:
+    """Put the records and files into a zip."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as packed:
+        packed.writestr("requests.json", _json(records))
+        for file in files:
+            packed.write(file.path, f"files/{file.name}")
+    return buffer.getvalue()
+
+
+def _json(records: Sequence[dict[str, Any]]) -> str:
+    return json.dumps(records, ensure_ascii=False, indent=1)
+
+
+def _length(records: Sequence[dict[str, Any]]) -> int:
+    return len(_json(records).encode())
+
+
+async def _forget(interaction: Interaction, say: Words) -> None:
+    """Cancel what is open, then delete every row and file of the person."""
+    house, user = house_of(interaction), interaction.user.id
+    await interaction.response.defer()
+    for request in await house.store.requests.unfinished("discord"):
+        if request.user_id == user:
+            await house.worker.cancel(request.id)
+    before = (await house.store.requests.history(user, size=1)).total
+    paths = await house.store.requests.forget(user)
+    await house.store.ratings.forget(user)
+    await asyncio.to_thread(_remove, paths)
+    left = (await house.store.requests.history(user, size=1)).total
+    sentence = say.count("privacy.forgotten", before - left)
+    await interaction.edit_original_response(content=sentence, embed=None, view=None)
+
+
+def _remove(paths: Sequence[str]) -> None:
+    for path in paths:
+        Path(path).unlink(missing_ok=True)
+
+
+COMMANDS: tuple[Any, ...] = (privacy,)

@@ -1,0 +1,88 @@
+"""``/show``: bring back any result one may see, wherever its buttons or message went."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from discord import app_commands
+
+from bot import cards
+from bot.cards import Card
+from bot.commands.common import (
+    Interaction,
+    Refusal,
+    find_request,
+    house_of,
+    text,
+    upload_room,
+    words_for,
+    words_here,
+)
+from bot.commands.essay import Choice
+from bot.delivery import Maker, descend
+from bot.frontend import Undeliverable
+from bot.limits import CHOICE_NAME, CHOICES, clip
+from bot.store.states import State
+
+
+@app_commands.command(name=text("command.show.name"), description=text("command.show.description"))
+@app_commands.allowed_installs(guilds=True, users=True)
+@app_commands.allowed_contexts(guilds=True, dms=True, private_channels=True)
+@app_commands.rename(number=text("command.show.id.name"))
+@app_commands.describe(number=text("command.show.id.description"))
+async def show(interaction: Interaction, number: app_commands.Range[int, 1, 2**53 - 1]) -> None:
+    """Show a result again."""
+    request = await find_request(interaction, number)
+    say = words_for(interaction)
+    outcome = request.outcome
+    if request.state is State.REFUSED or (outcome is None and request.is_final):
+        card = cards.ended(say, request, request.state, request.error or say("card.cancelled"))
+        await interaction.response.send_message(embed=card.embed, ephemeral=True)
+        return
+    if outcome is None or not request.is_final:
+        # Its own card still lives, and is edited from elsewhere: here only say so.
+        raise Refusal("reply.unavailable_yet")
+    say = await words_here(interaction)
+    store = house_of(interaction).store
+    await interaction.response.defer(thinking=True)
+    files = cards.existing(await store.artifacts.of(request.id))
+
+    def make(room: int) -> Card:
+        card = cards.result(say, request, outcome, files, room=room)
+        if files:
+            return card
+        return cards.without_files(say, request, card, "card.gone")
+
+    async def send(maker: Maker, room: int) -> int | None:
+        card = maker(room)
+        message = await interaction.edit_original_response(
+            embed=card.embed, attachments=card.open_files(), view=card.view
+        )
+        return message.id
+
+    try:
+        message_id = await descend(say, request, make, send, room=upload_room(interaction))
+    except Undeliverable as nowhere:
+        await interaction.edit_original_response(content=cards.plain(say.say(nowhere.sentence)))
+        return
+    if request.state is State.EXPIRED:
+        await store.requests.revive(request.id, interaction.channel_id, message_id)
+
+
+@show.autocomplete("number")
+async def _number(interaction: Interaction, typed: int | str) -> list[Choice[int]]:
+    say = words_for(interaction)
+    page = await house_of(interaction).store.requests.history(
+        interaction.user.id, guild_id=interaction.guild_id, size=CHOICES
+    )
+    return [
+        Choice(
+            name=clip(f"#{request.id} {cards.headline(say, request)}", CHOICE_NAME),
+            value=request.id,
+        )
+        for request in page.requests
+        if str(typed or "") in str(request.id)
+    ]
+
+
+COMMANDS: tuple[Any, ...] = (show,)

@@ -1,0 +1,119 @@
+"""The one way a request enters from Discord, whether typed, pressed or filled in."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+import aiohttp
+import discord
+import structlog
+
+from bot import cards
+from bot.admission import Admitted, Refused
+from bot.asking import Ask
+from bot.cards import Card
+from bot.commands.common import Interaction, Refusal, house_of, upload_room, whisper, words_for
+from bot.parameters import Kind
+from bot.store.shapes import Request
+from bot.verdicts import Verdict, judge
+from bot.words import base, words
+
+log = structlog.get_logger(__name__)
+
+#: Admission is local and quick; should it be slow once, we defer in time for the 3 s.
+ADMISSION_SECONDS = 1.5
+
+
+async def submit(
+    interaction: Interaction,
+    kind: Kind,
+    values: Mapping[str, object],
+    *,
+    parent_id: int | None = None,
+) -> None:
+    """Ask admission; answer with the status card or with one sentence only the person sees."""
+    house = house_of(interaction)
+    if house.closing:
+        raise Refusal("reply.stopping")
+    answer = await _admit_in_time(interaction, kind, values, parent_id)
+    if isinstance(answer, Refused):
+        await _refuse(interaction, cards.plain(words_for(interaction).say(answer.sentence)))
+        return
+    request = answer.request
+    interaction.extras["request"] = request.id
+    log.info("admitted", request=request.id, kind=kind, user=request.user_id)
+    card = cards.queued(words(request.locale), request, answer.outlook.place, answer.outlook.eta)
+    try:
+        message_id = await _acknowledge(interaction, card)
+    except BaseException:
+        await _withdraw(interaction, request)
+        raise
+    house.front.acknowledged(request.id, message_id)
+    await house.store.requests.set_message(request.id, interaction.channel_id, message_id)
+    house.worker.kick()
+
+
+async def _admit_in_time(
+    interaction: Interaction, kind: Kind, values: Mapping[str, object], parent_id: int | None
+) -> Admitted | Refused:
+    admission = asyncio.create_task(_admit(interaction, kind, values, parent_id))
+    done, _ = await asyncio.wait({admission}, timeout=ADMISSION_SECONDS)
+    if not done:
+        await interaction.response.defer(thinking=True)
+    return await admission
+
+
+async def _admit(
+    interaction: Interaction, kind: Kind, values: Mapping[str, object], parent_id: int | None
+) -> Admitted | Refused:
+    house = house_of(interaction)
+    chosen = await house.store.guilds.get(interaction.guild_id)
+    channel = interaction.channel
+    ask = Ask(
+        kind=kind,
+        parameters=values,
+        user_id=interaction.user.id,
+        guild_id=interaction.guild_id,
+        channel_id=interaction.channel_id,
+        parent_channel_id=channel.parent_id if isinstance(channel, discord.Thread) else None,
+        interaction_token=interaction.token,
+        token_expires_at=interaction.expires_at,
+        upload_limit=upload_room(interaction),
+        locale=base(chosen.locale or str(interaction.locale)),
+        parent_id=parent_id,
+    )
+    return await house.admission.admit(ask)
+
+
+async def _acknowledge(interaction: Interaction, card: Card) -> int | None:
+    """Send the status card as the answer itself; return its message's id."""
+    assert card.view is not None
+    if interaction.response.is_done():
+        message = await interaction.edit_original_response(embed=card.embed, view=card.view)
+        return message.id
+    try:
+        sent = await interaction.response.send_message(embed=card.embed, view=card.view)
+        return sent.message_id
+    except discord.HTTPException as error:
+        if judge(error.code, error.status) is not Verdict.TAKEN:
+            raise
+    except (aiohttp.ClientError, OSError) as error:
+        log.warning("acknowledgement unsure", error=type(error).__name__)
+    # Our answer may have arrived although we did not hear so: then the message is there.
+    return (await interaction.original_response()).id
+
+
+async def _refuse(interaction: Interaction, sentence: str) -> None:
+    if interaction.response.is_done():
+        # The visible "thinking" must go; what follows only the person sees.
+        await interaction.delete_original_response()
+    await whisper(interaction, sentence)
+
+
+async def _withdraw(interaction: Interaction, request: Request) -> None:
+    """Take back a request whose person never saw a card: nobody would wait for it."""
+    house = house_of(interaction)
+    log.warning("not acknowledged, withdrawn", request=request.id)
+    house.front.acknowledged(request.id, None)
+    await house.worker.cancel(request.id)
