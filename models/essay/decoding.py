@@ -1,0 +1,62 @@
+"""How text is drawn and judged: the one place of defaults, overridden by ``generation.json``."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+
+FILE = "generation.json"
+
+
+class DecodingError(Exception):
+    """A ``generation.json`` cannot be used; the message is one plain sentence."""
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """Settings of the production sampler; constant for a version, so that a seed keeps its text."""
+
+    style: str = "argument"
+    mark: int = 5
+    # drawing a token
+    temperature: float = 0.8
+    min_p: float = 0.06
+    top_p: float = 1.0  # 1 = off
+    guidance: float = 1.3  # 1 = off: no second voice is run
+    fatigue: float = 0.6  # nats taken from a content word just used
+    fatigue_half_life: float = 90.0  # tokens
+    forbidden: str = "()[]{}<>|=~\\@#_^`*+/"  # a token with one of these is never drawn
+    # choosing among candidates
+    candidates: int = 6  # sentences drafted side by side
+    rounds: int = 3  # times a hopeless set of candidates is drawn again
+    plan_candidates: int = 6
+    plan_temperature: float = 0.8
+    relevance: float = 1.5  # weights of the judge, see judge.py
+    coverage: float = 0.5
+    novelty: float = 1.0
+    fluency: float = 1.0
+    fluency_low: float = -3.4  # band of the mean log-probability of a token, in nats
+    fluency_high: float = -1.3
+    # length
+    tolerance: float = 0.05
+    sentence_tokens: int = 64
+    sentence_words: int = 40
+
+    @classmethod
+    def read(cls, folder: Path) -> Decoding:
+        """Take the defaults, overridden by the version folder's own file where there is one."""
+        path = folder / FILE
+        if not path.is_file():
+            return cls()
+        given = json.loads(path.read_text(encoding="utf-8"))
+        known = {field.name for field in fields(cls)}
+        unknown = sorted(set(given) - known) if isinstance(given, dict) else ["its shape"]
+        if unknown:
+            raise DecodingError(f"{FILE} has settings that nobody knows: {', '.join(unknown)}.")
+        return replace(cls(), **given)
+
+    @property
+    def guided(self) -> bool:
+        """Tell whether a second, topic-less voice runs beside the first."""
+        return self.guidance != 1.0

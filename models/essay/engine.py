@@ -1,0 +1,353 @@
+"""Continuous batching: one thread steps all essays together; they join and leave at any step."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+import torch
+from transformers import AutoTokenizer
+
+from models.contract import (
+    EngineHealth,
+    EssayEvent,
+    EssayRequest,
+    Family,
+    ModelInfo,
+    Problem,
+    Progress,
+    StyleInfo,
+)
+from models.essay.decoding import Decoding
+from models.essay.kernel import Kernel
+from models.essay.lexicon import Lexicon
+from models.essay.lstm import EssayLSTM
+from models.essay.plan import Nearness
+from models.essay.prompt import Encoder, Prompter
+from models.essay.table import Seat, Table
+from models.essay.writer import Draft, Part, Tools
+from models.registry import Version
+
+log = logging.getLogger(__name__)
+
+STYLES = {
+    "argument": "A school essay that takes a side and gives reasons.",
+    "reflection": "A personal essay about life, school and choices.",
+    "encyclopedia": "A sober article that states facts.",
+    "classic": "A nineteenth-century essayist, after Emerson.",
+    "speech": "A solemn public address.",
+    "plain": "Everyday prose of many kinds.",
+    "own": "The manner of the essays this version was last trained on.",
+}
+RATE_WINDOW = 20.0  # seconds over which the rate is measured
+TOKENS_A_WORD = 1.3
+FIRST_GUESS = 300.0  # tokens a second, before anything was measured
+PATIENCE = 1.0  # seconds the thread sleeps at most when there is nothing to do
+
+FAILED = "Something went wrong while this essay was written."
+STOPPED = "The writer was shut down before this essay was finished."
+
+
+class EngineBusy(Exception):
+    """The queue is full."""
+
+    def __init__(self, retry_after: float) -> None:
+        super().__init__(f"The queue is full; try again in {retry_after:.0f} seconds.")
+        self.retry_after = retry_after
+
+
+class EngineEmpty(Exception):
+    """No version was loaded yet."""
+
+
+@dataclass
+class Ticket:
+    """One submitted essay."""
+
+    request: EssayRequest
+    emit: Callable[[EssayEvent | Problem], None]
+    submitted: float
+    cancelled: bool = False
+    over: bool = False
+
+    def cancel(self) -> None:
+        """Give the slot back at the next step; no event follows."""
+        self.cancelled = True
+
+    def send(self, event: EssayEvent | Problem) -> None:
+        """Pass an event on; a listener that fails has left."""
+        if self.cancelled or self.over:
+            return
+        try:
+            self.emit(event)
+        except Exception:
+            log.exception("the listener of essay %s failed", self.request.request_id)
+            self.cancelled = True
+
+
+@dataclass
+class _Work:
+    """One essay in progress."""
+
+    ticket: Ticket
+    table: Table
+    seat: Seat
+    parts: Generator[Part, None, None]
+    begun: float
+
+
+class EssayEngine:
+    """Holds the essay model and writes for any number of callers; every method is thread-safe."""
+
+    def __init__(self, *, device: str = "auto", slots: int = 32, queue_limit: int = 64) -> None:
+        if device == "auto":
+            device = "cuda" if torch.cuda.is_available() else "cpu"
+        self._device = torch.device(device)
+        self._slots = slots
+        self._queue_limit = queue_limit
+        self._gate = threading.Condition()
+        self._queue: deque[Ticket] = deque()
+        self._works: list[_Work] = []
+        self._table: Table | None = None
+        self._info: ModelInfo | None = None
+        self._thread: threading.Thread | None = None
+        self._stopping = False
+        self._moved = time.monotonic()
+        self._drawn: deque[tuple[float, int]] = deque()
+
+    # ---- versions --------------------------------------------------------------------------
+
+    def load(self, version: Version) -> None:
+        """Load a version beside the one in use, warm it, then give it to new essays.
+
+        Essays in progress end on the version they began with, whose memory is freed after that.
+        """
+        table, info = self._read(version)
+        with self._gate:
+            self._table, self._info = table, info
+            self._gate.notify_all()
+
+    def _read(self, version: Version) -> tuple[Table, ModelInfo]:
+        how = Decoding.read(version.path)
+        model = EssayLSTM.from_pretrained(version.path)
+        tokenizer = AutoTokenizer.from_pretrained(version.path)
+        kernel = Kernel(model, self._device)
+        lexicon = Lexicon(tokenizer, how.forbidden)
+        near = Nearness.of(kernel.vectors)
+        tools = Tools(version.name, lexicon, Prompter(cast(Encoder, tokenizer)), near, how)
+        taught = version.manifest.get("styles") or [s for s in STYLES if s != "own"]
+        info = ModelInfo(
+            family=Family.ESSAY,
+            version=version.name,
+            styles=tuple(StyleInfo(name=s, description=STYLES.get(s, "")) for s in taught),
+            default_style=how.style if how.style in taught else str(taught[0]),
+            parameters=kernel.parameters,
+            licence=str(version.manifest.get("licence", "unknown")),
+            device=str(self._device),
+        )
+        return Table(kernel, tools, self._slots), info
+
+    # ---- the outside -----------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Start the thread; does nothing when it runs."""
+        with self._gate:
+            if self._thread is not None and self._thread.is_alive():
+                return
+            self._stopping = False
+            self._moved = time.monotonic()
+            self._thread = threading.Thread(target=self._run, name="essay-engine", daemon=True)
+            self._thread.start()
+
+    def stop(self, timeout: float = 10) -> None:
+        """End the thread; essays not finished get a Problem."""
+        with self._gate:
+            self._stopping = True
+            self._gate.notify_all()
+            thread = self._thread
+        if thread is not None:
+            thread.join(timeout)
+
+    def submit(self, request: EssayRequest, emit: Callable[[EssayEvent | Problem], None]) -> Ticket:
+        """Queue an essay; raise EngineBusy when the queue is full.
+
+        ``emit`` gets Progress, EssayPlan, EssayDelta ... and at last one EssayDone or Problem,
+        from the engine's thread.
+        """
+        with self._gate:
+            if self._table is None:
+                raise EngineEmpty("No essay model was loaded yet.")
+            waiting = [t for t in self._queue if not t.cancelled]
+            if len(waiting) + len(self._works) >= self._queue_limit + self._slots:
+                raise EngineBusy(self._wait(waiting[: len(waiting) // 2 + 1]))
+            ticket = Ticket(request, emit, time.monotonic())
+            ahead = max(0, len(waiting) + len(self._works) + 1 - self._slots)
+            if not self._busy():
+                self._moved = time.monotonic()
+            self._queue.append(ticket)
+            ticket.send(Progress(stage="queued", done=0.0, ahead=ahead))
+            self._gate.notify_all()
+        return ticket
+
+    def info(self) -> ModelInfo:
+        """Describe the version that new essays get."""
+        with self._gate:
+            if self._info is None:
+                raise EngineEmpty("No essay model was loaded yet.")
+            return self._info.model_copy(update={"in_flight": len(self._works)})
+
+    def health(self) -> EngineHealth:
+        """Say whether the engine moves; it is idle for no time when there is nothing to do."""
+        with self._gate:
+            alive = self._thread is not None and self._thread.is_alive()
+            return EngineHealth(
+                family=Family.ESSAY,
+                ok=alive,
+                active=len(self._works),
+                waiting=len(self._queue),
+                idle_seconds=time.monotonic() - self._moved if self._busy() else 0.0,
+                rate=self._rate(),
+            )
+
+    def _busy(self) -> bool:
+        return bool(self._works or self._queue)
+
+    def _rate(self) -> float | None:
+        """Measure tokens a second over the recent past; None when nothing was written."""
+        now = time.monotonic()
+        while self._drawn and self._drawn[0][0] < now - RATE_WINDOW:
+            self._drawn.popleft()
+        if not self._drawn:
+            return None
+        tokens = sum(count for _, count in self._drawn)
+        return tokens / max(now - self._drawn[0][0], 1.0)
+
+    def _wait(self, before: Sequence[Ticket]) -> float:
+        """Estimate the seconds until these essays have begun, from the measured rate."""
+        words = sum(t.request.words for t in before)
+        return max(1.0, words * TOKENS_A_WORD / (self._rate() or FIRST_GUESS))
+
+    # ---- the thread ------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        while True:
+            with self._gate:
+                while not self._busy() and not self._stopping:
+                    self._gate.wait(PATIENCE)
+                if self._stopping:
+                    break
+            try:
+                self._turn()
+            except Exception:  # nothing may end this thread: other essays live here
+                log.exception("a turn of the essay engine failed")
+                self._abandon(FAILED)
+        self._abandon(STOPPED)
+
+    def _turn(self) -> None:
+        """Let essays leave and join, then step every version's table once."""
+        self._dismiss()
+        self._admit()
+        tables = {id(work.table): work.table for work in self._works}
+        for table in tables.values():
+            self._step(table)
+        self._moved = time.monotonic()
+
+    def _dismiss(self) -> None:
+        for work in [w for w in self._works if w.ticket.cancelled]:
+            self._retire(work)
+
+    def _admit(self) -> None:
+        """Move waiting essays into free slots."""
+        while True:
+            with self._gate:
+                table = self._table
+                if table is None or not self._queue or len(self._works) >= self._slots:
+                    return
+                ticket = self._queue.popleft()
+                waiting = list(self._queue)
+            if not ticket.cancelled:
+                self._seat(ticket, table)
+                for ahead, other in enumerate(waiting, start=1):
+                    other.send(Progress(stage="queued", done=0.0, ahead=ahead))
+
+    def _seat(self, ticket: Ticket, table: Table) -> None:
+        try:
+            draft = Draft(ticket.request, table.tools, ticket.send)
+            work = _Work(ticket, table, table.sit(draft), draft.parts(), time.monotonic())
+        except Exception:
+            log.exception("essay %s could not begin", ticket.request.request_id)
+            ticket.send(Problem(sentence=FAILED))
+            return
+        with self._gate:
+            self._works.append(work)
+        self._resume(work)
+
+    def _step(self, table: Table) -> None:
+        works = [w for w in self._works if w.table is table]
+        self._guarded(table.advance, works)
+        self._guarded(table.draw, [w for w in works if w.seat.failed is None])
+        for work in works:
+            if work.seat.failed is not None:
+                self._fail(work, work.seat.failed)
+            elif not work.seat.feeding and not work.seat.working:
+                self._resume(work)
+
+    def _guarded(self, act: Callable[[Sequence[Seat]], None], works: Sequence[_Work]) -> None:
+        """Act on all essays at once; if that fails, on each alone, so that only the sick suffer."""
+        try:
+            act([work.seat for work in works])
+        except Exception:
+            for work in works:
+                try:
+                    act([work.seat])
+                except Exception as error:
+                    work.seat.failed = error
+
+    def _resume(self, work: _Work) -> None:
+        """Let an essay judge what was drawn and say what comes next."""
+        draft = work.seat.draft
+        before = draft.tokens
+        try:
+            part = next(work.parts)
+        except StopIteration:
+            self._finish(work)
+        except Exception as error:
+            self._fail(work, error)
+        else:
+            work.table.begin(work.seat, part)
+        if draft.tokens > before:
+            with self._gate:
+                self._drawn.append((time.monotonic(), draft.tokens - before))
+
+    def _finish(self, work: _Work) -> None:
+        seconds = time.monotonic() - work.ticket.submitted
+        work.ticket.send(work.seat.draft.done(seconds))
+        self._retire(work)
+
+    def _fail(self, work: _Work, error: Exception) -> None:
+        log.error("essay %s failed", work.ticket.request.request_id, exc_info=error)
+        work.ticket.send(Problem(sentence=FAILED))
+        self._retire(work)
+
+    def _retire(self, work: _Work) -> None:
+        work.ticket.over = True
+        work.parts.close()
+        work.table.leave(work.seat)
+        with self._gate:
+            self._works.remove(work)
+
+    def _abandon(self, sentence: str) -> None:
+        """Tell everyone, in work or waiting, that nothing more will come."""
+        for work in list(self._works):
+            work.ticket.send(Problem(sentence=sentence))
+            self._retire(work)
+        with self._gate:
+            waiting, self._queue = list(self._queue), deque()
+        for ticket in waiting:
+            ticket.send(Problem(sentence=sentence))
+            ticket.over = True

@@ -1,0 +1,98 @@
+"""Which of several drafted sentences is kept: on the topic, fluent, new, and clean."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+
+from models.essay.decoding import Decoding
+from models.essay.lexicon import content_words, is_english, stem
+from models.essay.sampling import PhraseBook
+from models.essay.sentence import Room, SentenceCandidate
+
+HOPELESS = -20.0  # below this a sentence is kept only for want of any other
+GAIN_BAND = (-0.2, 0.6)  # nats a token gains from knowing the topic; more is mere listing of it
+
+_ODD = re.compile(r" [,.;:!?]|[,;:]{2}|[,;:][.!?]|\"\"|''|--|\b(\w+) \1\b|[a-z][A-Z]|\b[b-z] ")
+_LOWER = re.compile(r"(?<![A-Za-z'])[a-z][a-z']+")
+_CAPITAL = re.compile(r"(?<=[a-z,;] )[A-Z][a-z]+")
+_COARSE = re.compile(
+    r"\b(?:fuck|shit|bitch|cunt|nigg|fag(?:got)?s?\b|whore|slut|rape|asshole|dick\b|porn)", re.I
+)
+
+
+class Record:
+    """What was written so far, as far as the judge cares."""
+
+    def __init__(self, subject: str) -> None:
+        self.about = {stem(word) for word in content_words(subject)}
+        self.book = PhraseBook()
+        self._used: Counter[str] = Counter()
+        self._sentences: list[frozenset[str]] = []
+        self._texts: set[str] = set()
+        self._openers: list[tuple[str, ...]] = []
+        self._wanted: set[str] = set()
+
+    def begin_paragraph(self, keywords: Iterable[str]) -> None:
+        """Take the keywords of the paragraph that begins."""
+        self._wanted = {stem(word) for keyword in keywords for word in content_words(keyword)}
+
+    def add(self, text: str, words: list[str]) -> None:
+        """Remember a sentence that was kept."""
+        stems = frozenset(stem(word) for word in content_words(text))
+        self.book.add(words)
+        self._used.update(stems)
+        self._sentences.append(stems)
+        self._texts.add(text.strip().lower())
+        self._openers.append(tuple(words[:2]))
+        self._wanted -= stems
+
+    def score(self, draft: SentenceCandidate, room: Room, how: Decoding) -> float:
+        """Rate a sentence; below ``HOPELESS`` it has a fault that nothing makes up for."""
+        if not draft.ended:
+            return 10 * HOPELESS
+        text, words = draft.text, draft.words
+        stems = {stem(word) for word in content_words(text)}
+        tokens = len(draft.tokens)
+        low, high = GAIN_BAND
+        mean = draft.logp / tokens
+        points = how.relevance * max(low, min(high, draft.gain / tokens)) / high
+        points -= how.fluency * max(0.0, how.fluency_low - mean, mean - how.fluency_high)
+        points += how.coverage * min(2, len(stems & self._wanted))
+        points += how.coverage * 0.5 * bool(stems & self.about)
+        points += how.novelty * self._newness(stems)
+        points -= self._sameness(text, words, stems) + _untidiness(text, self.about)
+        points += 2 * HOPELESS * self.book.repeats(words)
+        return points if room.fits(draft.written) else points + 4 * HOPELESS
+
+    def _newness(self, stems: set[str]) -> float:
+        """Give the share of content words that stand nowhere else yet."""
+        others = stems - self.about
+        return sum(s not in self._used for s in others) / max(len(others), 3)
+
+    def _sameness(self, text: str, words: list[str], stems: set[str]) -> float:
+        """Add up penalties for saying the same again, in the same way."""
+        points = -3 * HOPELESS if text.strip().lower() in self._texts else 0.0
+        for earlier in self._sentences:
+            shared = len(stems & earlier) / max(len(stems | earlier), 1)
+            points += 4.0 * max(0.0, shared - 0.4)
+        recent = self._openers[-3:]
+        points += 0.6 * (tuple(words[:2]) in self._openers[-6:])
+        points += 0.3 * sum(words[:1] == list(opener[:1]) for opener in recent)
+        counts = Counter(stem(word) for word in content_words(text))
+        return points + 0.5 * sum(count - 1 for count in counts.values())
+
+
+def _untidiness(text: str, about: set[str]) -> float:
+    """Add up penalties for slips, loose signs, coarse words and people nobody knows."""
+    body = text.strip()
+    points = 0.7 * len(_ODD.findall(body))
+    names = [name for name in _CAPITAL.findall(body) if stem(name) not in about]
+    points += 0.35 * len(names)
+    points += 1.2 * sum(
+        not is_english(word) for word in _LOWER.findall(body) if stem(word) not in about
+    )
+    points += 0.4 * (body.count('"') > 0) + 0.3 * body.count(";")
+    points -= 2 * HOPELESS * bool(_COARSE.search(body))
+    return points

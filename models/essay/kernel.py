@@ -1,0 +1,167 @@
+"""The essay model as one fused step for many rows, without autograd.
+
+Letters: R rows, V vocabulary, E embedding, H hidden, L layers, F felt (the condition as every norm
+receives it: E + L * H values). Each layer is a single product of ``[x, h]`` with ``[W_ih; W_hh]``.
+
+Matrix libraries pick their inner loop by the number of rows, which may change a row's last bits.
+``exact_buckets`` finds the row counts for which this does not happen on the present processor, and
+the engine pads to those: then a row's numbers do not depend on who else is in the batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from models.essay.lstm import EssayLSTM, Recurrence
+from models.essay.prompt import ConditionArrays
+
+BUCKETS = (8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
+
+
+class Kernel:
+    """Weights laid out for stepping; immutable, so any number of tables may share it."""
+
+    def __init__(self, model: EssayLSTM, device: torch.device) -> None:
+        config = model.config
+        self.device = device
+        self.dtype = torch.float16 if device.type == "cuda" else torch.float32
+        self.layers: int = config.num_hidden_layers
+        self.hidden: int = config.hidden_size
+        self.vocabulary: int = config.vocab_size
+        self.embed_size: int = config.embed_size
+        self.parameters = sum(p.numel() for p in model.parameters())
+        self._sizes = [config.head_size, self.vocabulary - config.head_size, 1]
+        model.train(False)
+        model = model.to(device=device, dtype=self.dtype)
+        self._model = model
+        with torch.inference_mode():
+            self._inject = torch.cat([part.weight for part in _linears(model.inject)])  # (F, C)
+            self._weights = [
+                torch.cat([layer.weight_ih, layer.weight_hh], dim=1)
+                for layer in _recurrences(model)
+            ]
+            self._biases = [layer.bias.detach() for layer in _recurrences(model)]
+            # One product gives all scores and the cluster's.
+            self._out = torch.cat([model.embed.weight, model.cluster.weight])  # (V + 1, E)
+            self._out_bias = torch.cat([model.output_bias, model.cluster.bias])
+        sizes = [self.embed_size] + [self.hidden] * self.layers
+        self._cuts = [sum(sizes[:n]) for n in range(len(sizes) + 1)]
+        self._norms = [
+            (cast(Tensor, norm.weight).detach(), cast(Tensor, norm.bias).detach(), norm.eps)
+            for norm in model.norms
+            if isinstance(norm, torch.nn.LayerNorm)
+        ]
+
+    @property
+    def felt_size(self) -> int:
+        """Width F of what the norms receive."""
+        return int(self._cuts[-1])
+
+    @property
+    def vectors(self) -> Tensor:
+        """Give the tokens' embeddings (V, E)."""
+        return self._model.embed.weight.detach()
+
+    def empty_state(self, rows: int) -> tuple[Tensor, Tensor]:
+        """Give empty memories (L, R, H)."""
+        shape = (self.layers, rows, self.hidden)
+        return tuple(torch.zeros(shape, device=self.device, dtype=self.dtype) for _ in range(2))  # type: ignore[return-value]
+
+    def felt(self, arrays: ConditionArrays) -> Tensor:
+        """Turn conditions into what every norm receives (N, F)."""
+        device = self.device
+        condition = self._model.condition(
+            topic=torch.tensor(arrays.topic, device=device),
+            keywords=torch.tensor(arrays.keywords, device=device),
+            style=torch.tensor(arrays.style, device=device),
+            mark=torch.tensor(arrays.mark, device=device),
+            role=torch.tensor(arrays.role, device=device),
+            remaining=torch.tensor(arrays.remaining, device=device),
+        )
+        return F.linear(condition, self._inject)
+
+    def step(
+        self, ids: Tensor, felt: Tensor, h: Tensor, c: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Feed one token a row: ids (R,), felt (R, F), state (L, R, H) -> output (R, E), state."""
+        model, cuts = self._model, self._cuts
+        x = F.embedding(ids, model.embed.weight)
+        stream = F.linear(x, model.skip.weight)
+        new_h, new_c = torch.empty_like(h), torch.empty_like(c)
+        entry = x
+        for n in range(self.layers):
+            inside = self._normed(entry + felt[:, cuts[n] : cuts[n + 1]], n)
+            gates = F.linear(torch.cat([inside, h[n]], 1), self._weights[n], self._biases[n])
+            i, f, g, o = gates.chunk(4, dim=1)
+            new_c[n] = f.sigmoid() * c[n] + i.sigmoid() * g.tanh()
+            new_h[n] = o.sigmoid() * new_c[n].tanh()
+            stream = stream + new_h[n]
+            entry = stream
+        y = self._normed(stream + felt[:, cuts[-2] :], self.layers)
+        return F.linear(y, model.project.weight, model.project.bias), new_h, new_c
+
+    def log_probs(self, y: Tensor) -> Tensor:
+        """Turn outputs (R, E) into exact log-probabilities (R, V), fp32."""
+        scores = F.linear(y, self._out, self._out_bias).float()
+        common, rare, cluster = torch.split(scores, self._sizes, dim=1)
+        all_common = torch.logaddexp(common.logsumexp(1, keepdim=True), cluster)
+        common -= all_common
+        rare -= rare.logsumexp(1, keepdim=True) - (cluster - all_common)
+        return scores[:, :-1]
+
+    def _normed(self, x: Tensor, number: int) -> Tensor:
+        weight, bias, eps = self._norms[number]
+        return F.layer_norm(x, (x.shape[1],), weight, bias, eps)
+
+
+def padded(rows: int, buckets: Sequence[int]) -> int:
+    """Give the smallest bucket that holds ``rows``, or a multiple of the largest."""
+    for bucket in buckets:
+        if rows <= bucket:
+            return bucket
+    largest = buckets[-1]
+    return -(-rows // largest) * largest
+
+
+@torch.inference_mode()
+def exact_buckets(kernel: Kernel, most: int) -> tuple[int, ...]:
+    """Find the row counts whose results are equal bit by bit; also warms the libraries up."""
+    sizes = [b for b in BUCKETS if b <= max(most, BUCKETS[0])]
+    largest = sizes[-1]
+    draw = torch.Generator().manual_seed(1)
+    ids = torch.randint(0, kernel.vocabulary, (largest,), generator=draw).to(kernel.device)
+    felt = torch.randn(largest, kernel.felt_size, generator=draw).to(kernel.device, kernel.dtype)
+    h, c = (
+        torch.randn(kernel.layers, largest, kernel.hidden, generator=draw).to(
+            kernel.device, kernel.dtype
+        )
+        for _ in range(2)
+    )
+
+    def run(rows: Tensor) -> Tensor:
+        y, new_h, new_c = kernel.step(ids[rows], felt[rows], h[:, rows], c[:, rows])
+        return torch.cat([kernel.log_probs(y), *new_h.float(), *new_c.float()], 1)
+
+    everyone = torch.arange(largest, device=kernel.device)
+    truth = run(everyone)
+    if kernel.device.type != "cpu":
+        return tuple(sizes)
+    shifted = run(everyone.roll(3)).roll(-3, 0)
+    if not torch.equal(truth, shifted):
+        return tuple(sizes)  # no size can help: the place in the batch matters already
+    return tuple(
+        size for size in sizes if size == largest or torch.equal(run(everyone[:size]), truth[:size])
+    )
+
+
+def _linears(modules: torch.nn.ModuleList) -> list[torch.nn.Linear]:
+    return [module for module in modules if isinstance(module, torch.nn.Linear)]
+
+
+def _recurrences(model: EssayLSTM) -> list[Recurrence]:
+    return [module for module in model.layers if isinstance(module, Recurrence)]

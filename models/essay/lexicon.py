@@ -1,0 +1,129 @@
+"""What is known about words: how common English ones are, and which tokens they begin with."""
+
+from __future__ import annotations
+
+import lzma
+import re
+from collections.abc import Iterable
+from functools import cache, lru_cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from transformers import PreTrainedTokenizerBase
+
+from models.essay.prompt import SPECIAL_TOKENS
+
+# 48,000 words by falling number of articles that hold them, counted in Wikipedia (2015).
+ENGLISH = Path(__file__).parent / "english.txt.xz"
+
+
+def split_set(line: str) -> frozenset[str]:
+    """Make a set of the words of a line."""
+    return frozenset(line.split())
+
+
+STOP_WORDS = split_set(
+    "a an the and or but nor so yet if then than that this these those there here it its "
+    "he she they them their his her him we us our you your i me my mine who whom whose "
+    "which what when where why how is are was were be been being am do does did done "
+    "doing have has had having can could will would shall should may might must not no "
+    "yes of in on at to from by with for as into onto over under about after before "
+    "between through during without within against toward towards up down out off above "
+    "below again further once all any both each few more most other others some such only "
+    "own same too very just also even ever never much many well one two first because "
+    "while although though since until unless however therefore thus hence whether either "
+    "neither rather quite like make makes made get gets got go goes going went come comes "
+    "take takes give gives say says said let lets way ways thing things something "
+    "anything everything nothing people person someone anyone everyone really good great "
+    "new old lot lots time times use used using need needs want wants know think see help "
+    "helps"
+)
+
+_WORD = re.compile(r"[A-Za-z]+(?:'[A-Za-z]+)*")
+
+
+def words_of(text: str) -> list[str]:
+    """List the words of a text in lower case, without punctuation."""
+    return [word.lower() for word in _WORD.findall(text)]
+
+
+def stem(word: str) -> str:
+    """Cut the commonest endings, so that "cities" meets "city"."""
+    word = word.lower().removesuffix("'s")
+    for ending, put in (("ies", "y"), ("ing", ""), ("ed", ""), ("es", ""), ("s", ""), ("e", "")):
+        if word.endswith(ending) and len(word) - len(ending) >= 3 and not word.endswith("ss"):
+            return word[: -len(ending)] + put
+    return word
+
+
+def content_words(text: str) -> list[str]:
+    """List the words of a text that carry its matter, in lower case."""
+    return [w for w in words_of(text) if w not in STOP_WORDS and len(w) > 2]
+
+
+@cache
+def english() -> dict[str, int]:
+    """Map every known English word to its rank, 0 the commonest."""
+    words = lzma.decompress(ENGLISH.read_bytes()).decode().split("\n")
+    return {word: rank for rank, word in enumerate(words)}
+
+
+def is_english(word: str) -> bool:
+    """Tell whether a word is in the list, as it stands or without its ending."""
+    word = word.lower()
+    return word in english() or word.removesuffix("'s") in english()
+
+
+class Lexicon:
+    """Facts about every token of one tokenizer; arrays are indexed by token id."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, forbidden: str) -> None:
+        self._tokenizer = tokenizer
+        size = len(tokenizer)
+        special = len(SPECIAL_TOKENS)
+        self.texts: list[str] = [
+            "" if number < special else str(tokenizer.decode([number])) for number in range(size)
+        ]
+        self.begins = np.array([text.startswith(" ") for text in self.texts])
+        self.ends = np.array([bool(re.search(r"[.!?][\"']?\Z", text)) for text in self.texts])
+        self.banned = _mask(
+            not text.strip()
+            or not text.isascii()
+            or not text.isprintable()
+            or ".." in text
+            or any(sign in text for sign in forbidden)
+            for text in self.texts
+        )
+        opening = re.compile(r"[A-Z\"][a-zA-Z]*\Z")
+        self.opens = _mask(
+            bool(opening.match(text[1:])) if text.startswith(" ") else False for text in self.texts
+        )
+        self.enders = torch.tensor(np.flatnonzero(self.ends))
+        self.content = _mask(
+            text.startswith(" ")
+            and len(text) > 4
+            and text[1:].isalpha()
+            and text[1:].lower() not in STOP_WORDS
+            for text in self.texts
+        )
+        self.full_stop = self.encode(".")[0]
+        self.is_content: list[bool] = self.content.tolist()
+        self.starts_of = lru_cache(maxsize=65_536)(self._starts_of)
+
+    def encode(self, text: str) -> list[int]:
+        """Turn text into ids, without special tokens."""
+        return list(self._tokenizer.encode(text, add_special_tokens=False))
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """Turn ids into text; special tokens give nothing."""
+        return "".join(self.texts[number] for number in ids)
+
+    def _starts_of(self, word: str) -> tuple[int, ...]:
+        """List the tokens that a word, in any capitals, may begin with inside a sentence."""
+        forms = dict.fromkeys((word, word.capitalize(), word.upper()))
+        return tuple(dict.fromkeys(self.encode(f" {form}")[0] for form in forms))
+
+
+def _mask(flags: Iterable[bool]) -> torch.Tensor:
+    return torch.tensor(list(flags), dtype=torch.bool)

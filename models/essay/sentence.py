@@ -1,0 +1,122 @@
+"""One sentence being drawn, and how many words it may have."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from models.essay.decoding import Decoding
+from models.essay.grammar import Mask
+from models.essay.lexicon import Lexicon, words_of
+from models.essay.sampling import PhraseBook
+
+SHORTEST = 4  # words of a sentence
+ROOM_FOR_ONE = 9  # words that must be left for a last sentence, if one is to follow
+LAST_SENTENCE = 32  # with fewer words to go than this, the next sentence should be the last
+
+_ABBREVIATION = re.compile(
+    r"(?:^|[\s(\"])(?:Mr|Mrs|Ms|Dr|St|Jr|Sr|vs|etc|e\.g|i\.e|No|Prof|Gen|Col|U\.S|[A-Z])\.\Z"
+)
+
+
+@dataclass(frozen=True)
+class Room:
+    """How many words the next sentence may have."""
+
+    left: int  # words until the length asked for
+    slack: int  # words by which the essay may be longer or shorter
+    closing: bool  # whether this is the last paragraph
+    longest: int
+
+    @classmethod
+    def make(cls, written: int, asked: int, paragraphs_after: int, how: Decoding) -> Room:
+        """Work out the room from what is written; ``paragraphs_after`` still want words."""
+        slack = int(asked * how.tolerance)
+        left = asked - written
+        most = left + slack - paragraphs_after * 2 * ROOM_FOR_ONE
+        return cls(left, slack, not paragraphs_after, max(SHORTEST, min(how.sentence_words, most)))
+
+    @property
+    def final(self) -> bool:
+        """Tell whether the next sentence should be the essay's last."""
+        return self.closing and self.left <= LAST_SENTENCE
+
+    def ends(self, words: int) -> bool:
+        """Tell whether the essay has its length after a sentence of ``words``."""
+        return self.closing and abs(self.left - words) <= self.slack
+
+    def fits(self, words: int) -> bool:
+        """Tell whether a sentence of ``words`` leaves the essay finished, or enough to go on."""
+        if not SHORTEST <= words <= self.longest:
+            return False
+        return not self.closing or self.ends(words) or self.left - words >= ROOM_FOR_ONE
+
+
+class SentenceCandidate:
+    """One sentence being drawn; it is done at a full stop that fits, or given up."""
+
+    def __init__(self, lexicon: Lexicon, book: PhraseBook, room: Room, limit: int) -> None:
+        self._lexicon = lexicon
+        self._book = book
+        self._room = room
+        self._limit = limit
+        self._quoted = False
+        self._must_close = False
+        self._whole: list[str] = []  # words that cannot change any more
+        self._partial = ""
+        self.text = ""
+        self.tokens: list[int] = []
+        self.written = 0  # words begun
+        self.logp = 0.0
+        self.gain = 0.0
+        self.done = False
+        self.ended = False
+
+    @property
+    def words(self) -> list[str]:
+        """List the words drawn so far, in lower case."""
+        return [*self._whole, *words_of(self._partial)]
+
+    @property
+    def mask(self) -> int:
+        """Say what may come next."""
+        if not self.tokens:
+            return Mask.OPENING
+        if self._must_close:
+            return Mask.CLOSING
+        if not self._room.fits(self.written):
+            return Mask.HELD
+        return Mask.ENDING if self._room.final and self._room.ends(self.written) else Mask.PROSE
+
+    def forbidden(self) -> list[int]:
+        """Rule out words that would complete a 4-gram again, and content words of this sentence."""
+        banned = [
+            token
+            for word in self._book.completions(self.words)
+            for token in self._lexicon.starts_of(word)
+        ]
+        return banned + [token for token in self.tokens if self._lexicon.is_content[token]]
+
+    def take(self, token: int, logp: float, gain: float) -> None:
+        """Add a drawn token."""
+        piece = self._lexicon.texts[token]
+        self.tokens.append(token)
+        self.text += piece
+        self.logp += logp
+        self.gain += gain
+        if self._lexicon.begins[token]:
+            self._whole += words_of(self._partial)
+            self._partial = piece
+            self.written += 1
+        else:
+            self._partial += piece
+        self._quoted ^= piece.count('"') % 2 == 1
+        if self._must_close or (self._lexicon.ends[token] and not _ABBREVIATION.search(self.text)):
+            self._must_close = self._quoted
+            self.done = self.ended = not self._quoted
+        elif len(self.tokens) >= self._limit or self.written > self._room.longest:
+            self.done = True
+
+    def give_up(self) -> None:
+        """Stop without an end."""
+        self.done = True

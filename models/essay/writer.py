@@ -1,0 +1,276 @@
+"""One essay in the making: topic, outline, then sentence after sentence, each the best of several.
+
+A draft is a generator of parts. A part says what to feed and which candidates to draw from there;
+whoever steps the model (``table.py``) draws them to their ends and resumes the draft.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from models.contract import EssayDelta, EssayDone, EssayPlan, EssayRequest, Progress
+from models.essay.decoding import Decoding
+from models.essay.judge import HOPELESS, Record
+from models.essay.lexicon import Lexicon
+from models.essay.plan import (
+    Nearness,
+    PlanCandidate,
+    fallback_plan,
+    judge_plan,
+    paragraph_count,
+    paragraph_words,
+)
+from models.essay.prompt import PAR, Condition, Plan, Prompter, Wish
+from models.essay.sampling import Fatigue, Luck
+from models.essay.sentence import Room, SentenceCandidate
+from models.essay.topic import Topic, read_topic
+
+PLAN_STEPS = 120
+HALF_SENTENCE = 8  # words: a paragraph may end this much before its share is used up
+
+Speak = Callable[[Progress | EssayPlan | EssayDelta], None]
+
+
+class Candidate(Protocol):
+    """Something drawn token by token."""
+
+    tokens: list[int]
+    done: bool
+
+    @property
+    def written(self) -> int: ...  # noqa: D102
+
+    @property
+    def mask(self) -> int: ...  # noqa: D102
+
+    def forbidden(self) -> list[int]: ...  # noqa: D102
+
+    def take(self, token: int, logp: float, gain: float) -> None: ...  # noqa: D102
+
+    def give_up(self) -> None: ...  # noqa: D102
+
+
+@dataclass(frozen=True)
+class Fed:
+    """A token to feed, and where in the essay it stands."""
+
+    token: int
+    paragraph: int  # -1 in the prefix
+    left: int  # words still to come
+
+
+@dataclass(frozen=True)
+class Part:
+    """What to feed, and what to draw from there."""
+
+    candidates: Sequence[Candidate]
+    steps: int
+    temperature: float
+    feed: tuple[Fed, ...] = ()  # empty: draw again from where the last part began
+    feed_bare: tuple[Fed, ...] = ()  # for the voice without a topic
+    bare_anew: bool = False  # whether that voice forgets everything first
+    kept: int | None = None  # the candidate of the last part that goes on
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What every draft of one version shares."""
+
+    version: str
+    lexicon: Lexicon
+    prompter: Prompter
+    near: Nearness
+    how: Decoding
+
+
+class Draft:
+    """One essay; ``parts`` runs from the topic to the last full stop."""
+
+    def __init__(self, request: EssayRequest, tools: Tools, speak: Speak) -> None:
+        self.request = request
+        self.tools = tools
+        self.how = replace(tools.how, temperature=0.0, candidates=1, rounds=1, plan_candidates=1,
+                           plan_temperature=0.0) if request.greedy else tools.how  # fmt: skip
+        self.luck = Luck(request.seed)
+        self.topic: Topic = read_topic(request.topic)
+        self.style = request.style or self.how.style
+        self.wish = Wish(self.topic.subject, request.words, self.style, self.how.mark)
+        self.paragraphs = paragraph_count(request.words)
+        self.paragraph = -1
+        self.fatigue = Fatigue(tools.lexicon.content, self.how.fatigue, self.how.fatigue_half_life)
+        self.tokens = 0  # drawn and kept
+        self.written = 0  # words
+        self.text = ""
+        self.plan: EssayPlan = EssayPlan(title=self.topic.title, paragraphs=())
+        self._speak = speak
+        self._record = Record(self.topic.subject)
+
+    @property
+    def rows(self) -> int:
+        """Count the candidates drawn side by side."""
+        return max(self.how.candidates, self.how.plan_candidates)
+
+    @property
+    def left(self) -> int:
+        """Count the words still to come."""
+        return max(0, self.request.words - self.written)
+
+    def condition(self, paragraph: int, left: int, *, bare: bool) -> Condition:
+        """Give what the model feels at a place of this essay."""
+        felt = self.tools.prompter.condition(
+            self.wish, paragraph=paragraph, paragraphs=self.paragraphs, remaining=left
+        )
+        return felt.without_content() if bare else felt
+
+    def parts(self) -> Generator[Part, None, None]:
+        """Plan, then write."""
+        self._speak(Progress(stage="planning", done=0.0))
+        begin = yield from self._outline()
+        yield from self._prose(begin)
+
+    def done(self, seconds: float) -> EssayDone:
+        """Sum the finished essay up."""
+        return EssayDone(
+            text=self.text,
+            plan=self.plan,
+            words=len(self.text.split()),
+            seed=self.request.seed,
+            style=self.style,
+            model_version=self.tools.version,
+            tokens=self.tokens,
+            seconds=seconds,
+            note=self.topic.note,
+        )
+
+    # ---- the outline -----------------------------------------------------------------------
+
+    def _outline(self) -> Generator[Part, None, Part]:
+        """Draw outlines, keep the best; return the beginning of the part that comes next."""
+        prompter, how = self.tools.prompter, self.how
+        topic_ids = self.tools.prompter.words(self.topic.subject)
+        outlines = [
+            PlanCandidate(self.tools.lexicon, self.paragraphs, topic_ids)
+            for _ in range(how.plan_candidates)
+        ]
+        yield Part(
+            outlines, PLAN_STEPS, how.plan_temperature,
+            feed=self._prefix(prompter.prefix(self.wish, open_plan=True)),
+            feed_bare=self._prefix(prompter.prefix(replace(self.wish, topic=""), open_plan=True)),
+        )  # fmt: skip
+        scores = [
+            judge_plan(outline, self.topic.subject, topic_ids, self.tools.near)
+            for outline in outlines
+        ]
+        best = max(range(len(outlines)), key=scores.__getitem__)
+        bare = self._prefix(prompter.prefix(replace(self.wish, topic="")))
+        if outlines[best].done and all(outlines[best].keywords()):
+            plan: Plan = outlines[best].keywords()
+            tail: list[int] = outlines[best].tokens[-1:]
+            kept: int | None = best
+        else:  # the model has no idea: the topic's own words must do
+            plan = fallback_plan(self.topic.subject, self.paragraphs)
+            tail, kept = [*prompter.plan_ids(plan)[1:], prompter.ids["<text>"]], None
+        self.wish = replace(self.wish, plan=plan)
+        self.plan = EssayPlan(title=self.topic.title, paragraphs=plan)
+        self.fatigue.spare(
+            [*topic_ids, *(t for words in plan for word in words for t in prompter.words(word))]
+        )
+        self._speak(self.plan)
+        fed = self._prefix(tail)
+        # <text> belongs to the first paragraph already.
+        first = (*fed[:-1], replace(fed[-1], paragraph=0))
+        bare = (*bare[:-1], replace(bare[-1], paragraph=0))
+        return Part((), 0, 0.0, feed=first, feed_bare=bare, bare_anew=True, kept=kept)
+
+    def _prefix(self, ids: Sequence[int]) -> tuple[Fed, ...]:
+        return tuple(Fed(token, -1, self.request.words) for token in ids)
+
+    # ---- the text --------------------------------------------------------------------------
+
+    def _prose(self, begin: Part) -> Generator[Part, None, None]:
+        """Write sentence after sentence; ``begin`` leads to the first."""
+        share = self._open_paragraph()
+        inside = 0
+        for _ in range(self.request.words):
+            room = Room.make(
+                self.written, self.request.words, self.paragraphs - 1 - self.paragraph, self.how
+            )
+            drafts, best = yield from self._best_sentence(begin, room)
+            draft = drafts[best]
+            self._keep(draft, new_paragraph=inside == 0 and self.paragraph > 0)
+            inside += draft.written
+            if self._finished(room, draft):
+                return
+            fed = [Fed(draft.tokens[-1], self.paragraph, self.left)]
+            if not draft.ended:
+                fed.append(Fed(self.tools.lexicon.full_stop, self.paragraph, self.left))
+            if self.paragraph < self.paragraphs - 1 and inside >= share - HALF_SENTENCE:
+                share, inside = self._open_paragraph(), 0
+                fed.append(Fed(self.tools.prompter.ids[PAR], self.paragraph, self.left))
+            begin = Part((), 0, 0.0, feed=tuple(fed), feed_bare=tuple(fed), kept=best)
+
+    def _open_paragraph(self) -> int:
+        """Move to the next paragraph; give its share of the words."""
+        self.paragraph += 1
+        keywords = self.plan.paragraphs[self.paragraph : self.paragraph + 1]
+        self._record.begin_paragraph(keywords[0] if keywords else ())
+        return paragraph_words(self.left, self.paragraph, self.paragraphs)
+
+    def _best_sentence(
+        self, begin: Part, room: Room
+    ) -> Generator[Part, None, tuple[list[SentenceCandidate], int]]:
+        """Draw candidates, again while all are hopeless; return the last ones and the best."""
+        how, record = self.how, self._record
+        for round_number in range(how.rounds):
+            drafts = [
+                SentenceCandidate(self.tools.lexicon, record.book, room, how.sentence_tokens)
+                for _ in range(how.candidates)
+            ]
+            part = begin if round_number == 0 else Part((), 0, 0.0)
+            yield replace(
+                part, candidates=drafts, steps=how.sentence_tokens, temperature=how.temperature
+            )
+            scores = [record.score(draft, room, how) for draft in drafts]
+            best = max(range(len(drafts)), key=scores.__getitem__)
+            if scores[best] > HOPELESS:
+                break
+        return drafts, best
+
+    def _keep(self, draft: SentenceCandidate, *, new_paragraph: bool) -> None:
+        """Add a sentence to the essay and send it off."""
+        sentence = tidy(draft.text if draft.ended else draft.text.rstrip(" ,;:-'\"") + ".")
+        self._record.add(draft.text, draft.words)
+        self.fatigue.use(draft.tokens)
+        self.tokens += len(draft.tokens)
+        gap = "" if not self.text else "\n\n" if new_paragraph else " "
+        self.text += gap + sentence
+        self.written = len(self.text.split())
+        self._speak(EssayDelta(text=gap + sentence))
+        self._speak(Progress(stage="writing", done=min(1.0, self.written / self.request.words)))
+
+    def _finished(self, room: Room, draft: SentenceCandidate) -> bool:
+        return room.closing and (room.ends(draft.written) or self.left < ROOM_AT_ALL)
+
+
+ROOM_AT_ALL = 4  # words: nothing can be said in fewer
+
+_RULES = (
+    (re.compile(r"\s+"), " "),
+    (re.compile(r" ([,.;:!?])"), r"\1"),
+    (re.compile(r"\bi\b(?=[ ',.;!?]|$)"), "I"),
+    (re.compile(r"\bI'M\b"), "I'm"),
+)
+
+
+def tidy(sentence: str) -> str:
+    """Set spaces, the capital at the start and the lone "I" right."""
+    sentence = sentence.strip()
+    for pattern, put in _RULES:
+        sentence = pattern.sub(put, sentence)
+    for place, sign in enumerate(sentence):
+        if sign.isalnum():
+            return sentence[:place] + sign.upper() + sentence[place + 1 :]
+    return sentence
