@@ -148,11 +148,13 @@ async def _make(
 ) -> int:
     """Send every request in; print each end in order; return the exit code."""
     ends = []
-    async with workshop(settings, out, at_once=len(asks)) as shop:
-        async with aclosing(shop.make_all(asks, show)) as finished:
-            async for end in finished:
-                _tell(end, as_json)
-                ends.append(end)
+    async with (
+        workshop(settings, out, at_once=len(asks)) as shop,
+        aclosing(shop.make_all(asks, show)) as finished,
+    ):
+        async for end in finished:
+            _tell(end, as_json)
+            ends.append(end)
     return _code(ends)
 
 

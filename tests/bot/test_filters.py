@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from bot.filters import Filter, PatternError, filter_of, fold
+from bot.store import GuildSettings
+
+
+@pytest.mark.parametrize(
+    "text", ["naïve", "NAI\u0308VE", "ｎａｉｖｅ", "na\u200bive", "𝐧𝐚𝐢𝐯𝐞", "a (naive) one"]
+)
+def test_a_word_is_found_in_every_dress(text: str) -> None:
+    assert Filter(words=("Naive",)).blocks(text)
+
+
+@pytest.mark.parametrize("text", ["naivety", "unnaive", "na ive", "", None])
+def test_only_whole_words_are_blocked(text: str | None) -> None:
+    assert not Filter(words=("naive",)).blocks(text)
+
+
+def test_phrases_are_found_across_punctuation() -> None:
+    blocker = Filter(words=("very bad",))
+    assert blocker.blocks("A very, BAD thing") and not blocker.blocks("very nice, bad")
+
+
+def test_patterns_match_what_is_seen() -> None:
+    blocker = Filter(patterns=(r"b[a4]d+\b",))
+    assert blocker.blocks("fine", "so BÄDDD") and not blocker.blocks("badge")
+
+
+def test_a_text_that_exhausts_a_pattern_does_not_pass() -> None:
+    started = time.perf_counter()
+    assert Filter(patterns=(r"(a|aa|aaa)+$(?<=b)x",)).blocks("a" * 4000 + "!")
+    assert time.perf_counter() - started < 2
+
+
+def test_a_broken_pattern_is_named_when_it_is_set() -> None:
+    with pytest.raises(PatternError):
+        Filter(patterns=("(",))
+
+
+def test_a_guild_without_lists_blocks_nothing() -> None:
+    assert not filter_of(GuildSettings()).blocks("anything at all")
+    assert fold("ẞtraße") == "sstrasse"
