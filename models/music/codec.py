@@ -137,7 +137,7 @@ def binarise(onset: Tensor, sustain: Tensor) -> tuple[Tensor, Tensor]:
         roll = torch.stack(rolls, 1)
         before = nn.functional.pad(roll, (0, 0, 1, 0))[:, :-1]  # what sounded a step earlier
     soft = starts + goes_on * before
-    return roll + soft - soft.detach(), hard + starts - starts.detach()
+    return roll + (soft - soft.detach()), hard + (starts - starts.detach())
 
 
 def spread(per_track: Tensor) -> Tensor:

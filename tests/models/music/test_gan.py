@@ -1,0 +1,142 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from models.music.codec import CodecConfig, binarise
+from models.music.discriminator import HEADS, Discriminator, chroma
+from models.music.gan import (
+    GanConfig,
+    Generator,
+    conditions,
+    load_generator,
+    save_generator,
+    tempo_band,
+)
+from models.music.pianoroll import REGISTER, TRACKS, Note, Phrase, stack
+
+CONFIG = GanConfig(
+    styles=("hiphop", "rock"),
+    codec=CodecConfig(codes=(6, 4, 6, 5, 5), width=16, blocks=1),
+    width=24,
+    private_width=16,
+    blocks=1,
+    private_blocks=1,
+    masks={"rock": {"15": 0.7, "31": 0.3}},
+    tempos={"rock": (90.0, 120.0, 150.0)},
+)
+
+
+@pytest.fixture(scope="module")
+def generator() -> Generator:
+    torch.manual_seed(3)
+    made = Generator(CONFIG)
+    with torch.no_grad():  # an untrained decoder plays nothing; let this one play something
+        for decoder in made.codec.decoders:
+            decoder[-1].bias.zero_()
+    return made.eval()
+
+
+def alike(one: Phrase, other: Phrase) -> bool:
+    return np.array_equal(one.roll, other.roll) and np.array_equal(one.onset, other.onset)
+
+
+def test_same_seed_makes_the_same_phrases(generator: Generator) -> None:
+    made = [generator.phrases(generator.latent(5, 3), style="hiphop") for _ in range(2)]
+    assert all(alike(*pair) for pair in zip(*made, strict=True))
+    other = generator.phrases(generator.latent(6, 3), style="hiphop")
+    assert not any(alike(*pair) for pair in zip(made[0], other, strict=True))
+
+
+def test_conditions_matter(generator: Generator) -> None:
+    z = generator.latent(5)
+    plain = generator.phrases(z, style="hiphop")[0]
+    assert not alike(plain, generator.phrases(z, style="rock", tracks=TRACKS)[0])
+    assert not alike(plain, generator.phrases(z, style="hiphop", energy=0)[0])
+    assert not alike(plain, generator.phrases(z, style="hiphop", section="outro")[0])
+    assert not alike(plain, generator.phrases(z, style="hiphop", bpm=170)[0])
+
+
+def test_tracks_play_as_told(generator: Generator) -> None:
+    first, second = generator.phrases(
+        generator.latent(5, 2), style="rock", tracks=[("drums",), ("bass", "lead")]
+    )
+    assert [track for track in TRACKS if not first.silent(track)] == ["drums"]
+    assert [track for track in TRACKS if not second.silent(track)] == ["bass", "lead"]
+    usual = generator.phrases(generator.latent(5), style="rock")[0]
+    assert usual.silent("pad") and not usual.silent("lead")
+
+
+def test_given_tracks_are_kept_and_heard(generator: Generator) -> None:
+    riff = Phrase.from_notes({"keys": [Note(step, 60, 2) for step in range(0, 64, 4)]})
+    z = generator.latent(5)
+    around = generator.phrases(z, style="hiphop", given=riff, given_tracks=("keys",))[0]
+    assert around.notes("keys") == riff.notes("keys")
+    free = generator.phrases(z, style="hiphop")[0]
+    assert around.notes("drums") != free.notes("drums")
+
+
+def test_nudge_keeps_the_distribution(generator: Generator) -> None:
+    z = generator.latent(1, 64)
+    assert torch.equal(generator.nudge(z, 0.0, 2), z)
+    near, far = generator.nudge(z, 0.2, 2), generator.nudge(z, 0.9, 2)
+    assert (near - z).norm() < (far - z).norm()
+    assert near.std().item() == pytest.approx(1.0, abs=0.03)
+
+
+def test_renew_changes_one_tracks_bar_only(generator: Generator) -> None:
+    z = generator.latent(1)
+    changed = (generator.renew(z, 9, tracks=("drums",), bars=(3,)) != z).nonzero()[:, 1]
+    start = CONFIG.shared_static + 4 * CONFIG.shared_bar + CONFIG.private_static
+    bar = CONFIG.private_bar
+    assert changed.tolist() == list(range(start + 3 * bar, start + 4 * bar))
+
+
+def test_saved_generator_is_the_same(generator: Generator, tmp_path: Path) -> None:
+    save_generator(generator, tmp_path, {"judge": {"width": 8}})
+    loaded = load_generator(tmp_path)
+    assert loaded.config == CONFIG
+    z = generator.latent(5, 2)
+    pairs = zip(
+        generator.phrases(z, style="rock"), loaded.phrases(z, style="rock"), strict=True
+    )
+    assert all(alike(*pair) for pair in pairs)
+
+
+def test_binary_rolls_are_clean_and_pass_gradients() -> None:
+    onset = torch.randn(2, 64, 144).requires_grad_()
+    sustain = torch.randn(2, 64, 144).requires_grad_()
+    roll, starts = binarise(onset, sustain)
+    assert set(roll.unique().tolist()) == {0.0, 1.0} == set(starts.unique().tolist())
+    sounding, begun = roll.bool(), starts.bool()
+    assert not (begun & ~sounding).any()
+    assert not (sounding[:, 1:] & ~begun[:, 1:] & ~sounding[:, :-1]).any()
+    roll.sum().backward()
+    assert onset.grad is not None and sustain.grad is not None
+    assert onset.grad.abs().sum() > 0 and sustain.grad.abs().sum() > 0
+
+
+def test_tempo_bands() -> None:
+    assert [tempo_band(bpm) for bpm in (60, 80, 99, 110, 125, 180)] == [0, 1, 1, 2, 3, 3]
+
+
+def test_chroma_folds_octaves_together() -> None:
+    phrase = Phrase.from_notes({"lead": [Note(0, 60, 1), Note(0, 72, 1), Note(2, 67, 1)]})
+    folded = chroma(torch.from_numpy(stack([phrase])[0]).float())
+    assert folded.shape == (1, 64, 4, 12)
+    assert folded[0, 0, 2].tolist() == [1.0] + [0.0] * 11
+    assert folded[0, 2, 2].argmax() == 7 and folded[0, 2, 2].sum() == 1
+
+
+def test_private_heads_hear_their_own_track_only() -> None:
+    torch.manual_seed(0)
+    judge = Discriminator(CONFIG, width=16, private=16, spectral=False).eval()
+    empty, full = torch.zeros(1, 64, 144), torch.zeros(1, 64, 144)
+    full[:, ::4, REGISTER["bass"].columns] = 1
+    codes = torch.randn(1, 8, CONFIG.codec.size)
+    no = torch.zeros(1, dtype=torch.long)
+    told = conditions(CONFIG, no, no, no, no, no, torch.ones(1, 5))
+    changed = judge(codes, empty, empty, told) != judge(codes, full, full, told)
+    heard = {head for head, moved in zip(HEADS, changed[0].tolist(), strict=True) if moved}
+    assert heard == {"bass", "onset", "chroma", "shared"}

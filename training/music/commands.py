@@ -1,0 +1,130 @@
+"""The music commands: train, evaluate."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
+
+from models.music.gan import load_generator
+from models.registry import Registry, RegistryError, Version
+from training.loop import Diverged, Plan, run
+from training.music.build import models_of, new_models, style_names
+from training.music.corpus import Corpus, CorpusError, read_corpus, read_takes
+from training.music.evaluation import evaluate as compare
+from training.music.evaluation import write_sheets
+from training.music.presets import Preset, read_preset
+from training.music.publishing import publish, read_about
+from training.music.task import MusicTask
+from training.promote import promote as promote_version
+from training.runs import Outcome
+
+FAMILY = "music"
+
+
+def train(
+    corpus: Annotated[Path, typer.Option(help="Phrase file, or folder with .npz and .mid.")],
+    out: Annotated[Path, typer.Option(help="Run folder: progress, checkpoints, samples.")],
+    preset: Annotated[str, typer.Option(help="cpu, gpu or tiny.")] = "cpu",
+    max_minutes: Annotated[float | None, typer.Option(help="Stop after this long.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Override the preset's steps.")] = None,
+    seed: Annotated[int, typer.Option()] = 1,
+    resume: Annotated[bool, typer.Option(help="Go on from the run folder.")] = False,
+    continue_from: Annotated[str | None, typer.Option(help="Version or alias.")] = None,
+    registry: Annotated[Path | None, typer.Option(help="Where new versions go.")] = None,
+    publish_as: Annotated[str | None, typer.Option("--publish", help="Version's name.")] = None,
+    promote: Annotated[bool, typer.Option(help="Make it live if it passes the gate.")] = False,
+    style: Annotated[str, typer.Option(help="Style of MIDI files outside style folders.")] = "own",
+    about: Annotated[
+        Path | None, typer.Option(help="Text on data and licence for the card.")
+    ] = None,
+    threads: Annotated[int | None, typer.Option(help="CPU threads.")] = None,
+) -> None:
+    """Train the beat generator on a music collection."""
+    if threads:
+        torch.set_num_threads(threads)
+    try:
+        outcome = _train(
+            corpus, out, preset, max_minutes, steps, seed, resume, continue_from,
+            Registry(registry), publish_as, promote, style, about,
+        )  # fmt: skip
+    except (CorpusError, RegistryError, Diverged, ValueError) as error:
+        outcome = Outcome("failed", str(error))
+    outcome.write(out)
+    typer.echo(outcome.sentence, err=True)
+    if outcome.state == "failed":
+        raise typer.Exit(1)
+
+
+def _train(
+    corpus: Path, out: Path, preset_name: str, max_minutes: float | None, steps: int | None,
+    seed: int, resume: bool, continue_from: str | None, registry: Registry,
+    publish_as: str | None, promote: bool, style: str, about: Path | None,
+) -> Outcome:  # fmt: skip
+    out.mkdir(parents=True, exist_ok=True)
+    preset = read_preset(preset_name)
+    parent = registry.resolve(FAMILY, continue_from) if continue_from else None
+    songs = read_corpus(corpus, style_names(parent.path) if parent else (), style)
+    task = _task(songs, corpus, preset, parent, seed)
+    plan = _plan(preset.plan, steps, max_minutes)
+    outcome = run(task, out, plan, resume=resume, seed=seed)
+    if outcome.state != "finished" or publish_as is None:
+        return outcome
+    report = compare(task.average.cpu(), songs, count=preset.recipe.held_out, seed=seed)
+    version = publish(
+        registry, publish_as, task, songs, report, preset, read_about(about),
+        parent=parent.name if parent else None,
+    )  # fmt: skip
+    if not promote:
+        sentence = f"{outcome.sentence} It is published as {version.name}."
+        return replace(outcome, sentence=sentence, version=version.name, figures=report.figures())
+    return promote_version(
+        registry, FAMILY, version, report.figures(), _live_figures(registry, songs, report, seed)
+    )
+
+
+def _task(
+    songs: Corpus, corpus: Path, preset: Preset, parent: Version | None, seed: int
+) -> MusicTask:
+    if parent:
+        parent.verify()
+        generator, judge = models_of(parent.path, songs)
+    else:
+        generator, judge = new_models(preset, songs, seed)
+    takes = read_takes(corpus, songs.styles)
+    return MusicTask(
+        songs, takes, generator, judge, preset.recipe, seed=seed, trained_codec=parent is not None
+    )
+
+
+def _plan(plan: Plan, steps: int | None, max_minutes: float | None) -> Plan:
+    steps = steps if steps is not None else plan.steps
+    if steps < 1 or (max_minutes is not None and max_minutes <= 0):
+        raise ValueError("Training needs at least one step and some time.")
+    return replace(plan, steps=steps, max_minutes=max_minutes)
+
+
+def evaluate(
+    corpus: Annotated[Path, typer.Option(help="Phrase file, or folder with .npz and .mid.")],
+    version: Annotated[str, typer.Option(help="Version or alias.")] = "live",
+    registry: Annotated[Path | None, typer.Option(help="Where own versions are.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for tables and pictures.")] = None,
+    phrases: Annotated[int, typer.Option(help="Phrases in each compared set.")] = 1024,
+    seed: Annotated[int, typer.Option()] = 1,
+) -> None:
+    """Compare a version's music with held-out, training and shuffled phrases, per track."""
+    try:
+        found = Registry(registry).resolve(FAMILY, version)
+        songs = read_corpus(corpus, style_names(found.path))
+    except (RegistryError, CorpusError) as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from error
+    generator = load_generator(found.path)
+    report = compare(generator, songs, count=phrases, seed=seed)
+    typer.echo(report.markdown())
+    if out:
+        report.write(out)
+        write_sheets(generator, out)

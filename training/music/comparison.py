@@ -1,0 +1,94 @@
+"""How alike two sets of phrases are: features of each phrase, and two measures on them."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from models.music.pianoroll import BARS, REGISTERS, Cells
+from training.music import metrics
+
+Floats = NDArray[np.float64]
+
+
+def phrase_features(roll: Cells, onset: Cells) -> Floats:
+    """Describe each phrase by numbers a musician would count, per track: [phrases, features]."""
+    columns: list[Floats] = []
+    for register in REGISTERS:
+        starts = onset[:, :, register.columns]
+        by_step = starts.sum(2).astype(np.float64)
+        by_bar = by_step.reshape(len(starts), BARS, -1)
+        columns += [by_step.sum(1, keepdims=True), by_bar.sum(2).std(1, keepdims=True)]
+        columns.append(by_bar.mean(1))  # where in the bar notes start
+        if register.track == "drums":
+            columns.append(starts.sum(1).astype(np.float64))
+        else:
+            sounding = roll[:, :, register.columns]
+            classes = metrics.chroma(onset, register.track).sum(1).astype(np.float64)
+            height = (starts.sum(1) * np.arange(register.size)).sum(1, keepdims=True)
+            columns += [
+                classes, sounding.sum(2).mean(1, keepdims=True),
+                height / np.maximum(starts.sum((1, 2))[:, None], 1),
+                sounding.sum((1, 2))[:, None] / np.maximum(starts.sum((1, 2))[:, None], 1),
+            ]  # fmt: skip
+        bars = metrics.song_bars(onset, register.track)
+        both = (bars[:, 1:] & bars[:, :-1]).sum(-1)
+        columns.append(both / np.maximum((bars[:, 1:] | bars[:, :-1]).sum(-1), 1))
+    return np.concatenate(columns, 1)
+
+
+def two_sample_accuracy(one: Floats, other: Floats, seed: int) -> float:
+    """Accuracy of a small network that tells the sets apart, on halves it has not seen.
+
+    A half means the sets look alike to it; one means it always sees the difference.
+    """
+    size = min(len(one), len(other))
+    x = torch.from_numpy(np.concatenate([one[:size], other[:size]])).float()
+    x = (x - x.mean(0)) / x.std(0).clamp(min=1e-6)
+    y = torch.cat([torch.ones(size), torch.zeros(size)])
+    random = torch.Generator().manual_seed(seed)
+    half = torch.randperm(2 * size, generator=random) % 2 == 0
+    right = [_tell_apart(x, y, part, random) for part in (half, ~half)]
+    return float(np.mean(right))
+
+
+def _tell_apart(x: Tensor, y: Tensor, train: Tensor, random: torch.Generator) -> float:
+    weights = [
+        (torch.randn(i, o, generator=random) / i**0.5).requires_grad_()
+        for i, o in ((x.shape[1], 32), (32, 1))
+    ]
+    biases = [torch.zeros(32, requires_grad=True), torch.zeros(1, requires_grad=True)]
+
+    def judge(rows: Tensor) -> Tensor:
+        hidden = torch.relu(rows @ weights[0] + biases[0])
+        judged: Tensor = (hidden @ weights[1] + biases[1]).squeeze(1)
+        return judged
+
+    optimiser = torch.optim.AdamW([*weights, *biases], lr=1e-2, weight_decay=0.05)
+    for _ in range(150):
+        loss = nn.functional.binary_cross_entropy_with_logits(judge(x[train]), y[train])
+        optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+    with torch.no_grad():
+        return float(((judge(x[~train]) > 0) == (y[~train] > 0.5)).float().mean())
+
+
+def mgeval_overlap(one: Floats, other: Floats, size: int = 200) -> float:
+    """Mean over features of the overlap of distances within ``one`` and between the sets.
+
+    After Yang and Lerch (2020), with histograms in place of kernel densities: 1 is the same.
+    """
+    one, other = one[:size], other[:size]
+    upper = np.triu_indices(len(one), 1)
+    overlaps = []
+    for a, b in zip(one.T, other.T, strict=True):
+        within = np.abs(a[:, None] - a[None])[upper]
+        between = np.abs(a[:, None] - b[None]).ravel()
+        top = max(within.max(), between.max())
+        if top > 0:
+            counts = [np.histogram(d, 30, (0, top))[0] / len(d) for d in (within, between)]
+            overlaps.append(np.minimum(*counts).sum())
+    return float(np.mean(overlaps))

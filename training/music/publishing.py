@@ -1,0 +1,110 @@
+"""From a finished run to a version in the registry: weights, metrics, card and pictures."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from models.music.gan import save_generator
+from models.registry import Registry, Version
+from training.music.build import save_judge
+from training.music.corpus import Corpus
+from training.music.evaluation import Report, write_sheets
+from training.music.presets import Preset
+from training.music.task import MusicTask
+
+PRIVATE = "The songs of a private collection; the weights may be used as far as those allow."
+
+
+@dataclass(frozen=True)
+class About:
+    """What a card says of the data: a licence in a few words, and a text in Markdown."""
+
+    licence: str = "as the songs' licences allow"
+    text: str = PRIVATE
+
+
+def read_about(path: Path | None) -> About:
+    """Read a Markdown file whose first line is ``Licence: ...``; without a file, say private."""
+    if path is None:
+        return About()
+    first, _, text = path.read_text(encoding="utf-8").partition("\n")
+    if not first.startswith("Licence: "):
+        raise ValueError(f"The first line of {path} must be 'Licence: ...'.")
+    return About(first.removeprefix("Licence: ").strip(), text.strip())
+
+
+def publish(
+    registry: Registry, name: str, task: MusicTask, songs: Corpus, report: Report, preset: Preset,
+    about: About, *, parent: str | None,
+) -> Version:  # fmt: skip
+    """Publish the averaged generator of a task as a version."""
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        sizes = save_judge(task.discriminator, preset.judge, folder)
+        save_generator(task.average, folder, {"judge": sizes})
+        metrics = json.dumps(report.json(), indent=1) + "\n"
+        (folder / "metrics.json").write_text(metrics, encoding="utf-8")
+        write_sheets(task.average, folder / "samples")
+        card = _card(name, task, songs, report, about, parent)
+        (folder / "README.md").write_text(card, encoding="utf-8")
+        facts = {
+            "licence": about.licence,
+            "corpus": songs.sha256,
+            "seed": task.seed,
+            "steps": task.steps_done,
+        }
+        return registry.publish("music", name, folder, parent=parent, facts=facts)
+
+
+def _card(
+    name: str, task: MusicTask, songs: Corpus, report: Report, about: About, parent: str | None
+) -> str:
+    config, held = task.average.config, songs.held_out
+    weights = sum(p.numel() for p in task.average.parameters())
+    documents = "\n".join(f"- `{d}` sha256 `{digest}`" for d, digest in songs.documents[:20])
+    more = len(songs.documents) - 20
+    styles = ", ".join(f"{s} ({config.tempos[s][1]:.0f} bpm)" for s in config.masks)
+    pictures = "\n".join(f"![{s}](samples/{s}.png)" for s in list(config.masks)[:8])
+    recipe = json.dumps(asdict(task.recipe), indent=1)
+    return f"""# Music model {name}
+
+Licence of the weights: {about.licence}
+
+A GAN that makes four-bar phrases of drums, bass, keys, lead and pad as binary piano-rolls, in C
+major or A minor, on a grid of sixteenths. {weights:,} weights; styles: {styles}.
+{f"It was trained on from version `{parent}`." if parent else "It was trained from nothing."}
+
+## Data
+
+{about.text}
+
+{documents}{f"{chr(10)}- and {more} more" if more > 0 else ""}
+
+{int((~held).sum()):,} phrases to learn from and {int(held.sum()):,} of other songs held out
+(split by a hash of the song group).
+
+## Recipe
+
+{task.steps_done:,} steps, seed {task.seed}: first a codec of half bars, then, with the codec frozen,
+a generator of its codes against a discriminator with a stream per track, an onset stream, a chroma
+stream and a shared stream; relativistic pairing with gradient penalties; averaged weights.
+
+```json
+{recipe}
+```
+
+## Figures
+
+Made phrases got the conditions (style, energy, section, tempo, mode, playing tracks) of the
+held-out ones. Shuffled: held-out phrases with every track's bars taken from different phrases.
+
+{report.markdown()}
+## Pictures
+
+Fixed seeds, a style each: intro, verse, hook, outro; drums lowest, then bass, keys, lead, pad.
+
+{pictures}
+"""
