@@ -1,0 +1,331 @@
+"""Phrases become a song: material for each section, who plays, fills, an ending, human hands.
+
+Every choice draws from a random stream of its own that is named and seeded, so the same seed is the
+same song and a change in one place does not shift the choices of another.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from models.music import form, keys, taste
+from models.music.fills import fill
+from models.music.groove import NAME_OF, PITCH_OF, Stroke, play
+from models.music.pianoroll import BARS, LENGTH, STEPS, TRACKS, Phrase, read_key
+from models.music.song import Effect, Note, Section, Song
+from models.music.styles import Style, Voice, style_of
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+CANDIDATES = 8  # phrases heard for each kind of section
+#: How far a section that comes back may drift in latent space, and a wanted variation.
+DRIFT, VARIATION = 0.12, 0.4
+#: A repeat less similar than this would not be heard as one.
+ALIKE = 0.55
+#: Energy the generator is asked for: 0 sparse .. 3 dense.
+ENERGY = {"verse": 1, "hook": 3, "bridge": 1}
+_FORCE = {"intro": 0.86, "verse": 0.94, "hook": 1.04, "bridge": 0.86, "outro": 0.9}
+#: How often a verse has the lead: sung styles leave room for a voice.
+_LEADS = {"hiphop": 0.25, "rnb_soul": 0.3, "pop": 0.45, "edm": 0.4}
+_KINDS = {"intro": "verse", "outro": "verse"}  # whose material a section borrows
+
+
+class PhraseMaker(Protocol):
+    """What the arranger needs of a generator; ``models.music.gan.Generator`` is one."""
+
+    def latent(self, seed: int, count: int = 1) -> Tensor:
+        """Draw latents [count, size] from a seed."""
+
+    def nudge(self, z: Tensor, amount: float, seed: int) -> Tensor:
+        """Move latents towards fresh ones."""
+
+    def phrases(
+        self,
+        z: Tensor,
+        *,
+        style: str,
+        energy: int | Sequence[int] = 2,
+        section: str | Sequence[str] = "verse",
+        bpm: float = 90.0,
+        mode: str = "major",
+        tracks: Collection[str] | Sequence[Collection[str]] | None = None,
+        given: Phrase | None = None,
+        given_tracks: Collection[str] = (),
+    ) -> list[Phrase]:
+        """Make a phrase per latent."""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is asked for; None lets the seed choose."""
+
+    style: str
+    seed: int
+    bars: int = 16
+    bpm: int | None = None
+    key: str | None = None
+    variation: int = 0  # 0 the song itself, any other number a near relative of it
+
+
+@dataclass(frozen=True)
+class Streams:
+    """Named random streams of one seed."""
+
+    seed: int
+
+    def of(self, *name: object) -> np.random.Generator:
+        """Give a fresh generator for a named purpose."""
+        return np.random.default_rng(self.number(*name))
+
+    def number(self, *name: object) -> int:
+        """Give a seed below 2**31 for a named purpose."""
+        text = ":".join(str(part) for part in (self.seed, *name))
+        return zlib.crc32(text.encode()) & 0x7FFFFFFF
+
+
+def choose(wish: Wish) -> tuple[Style, int, str]:
+    """Settle style, tempo and key of a wish; the seed chooses what was left open."""
+    style, streams = style_of(wish.style), Streams(wish.seed)
+    low, high = style.bpm
+    bpm = wish.bpm or int(streams.of("tempo").integers(low, high + 1))
+    random = streams.of("key")
+    mode = "minor" if random.random() < style.minor else "major"
+    return style, bpm, wish.key or keys.spell(int(random.integers(12)), mode)
+
+
+def compose(maker: PhraseMaker, wish: Wish, check: Callable[[], None] = lambda: None) -> Song:
+    """Write a song; ``check`` is called between steps and may raise to stop."""
+    style, bpm, key = choose(wish)
+    streams = Streams(wish.seed)
+    sections = form.plan(wish.bars, streams.of("form"))
+    ups = form.line_ups(sections, _LEADS.get(style.name, 0.7), streams.of("line-ups"))
+    material = _Material(maker, wish, style, bpm, read_key(key)[1])
+    strokes: dict[str, list[Stroke]] = {track: [] for track in TRACKS}
+    for section, up in zip(sections, ups, strict=True):
+        check()
+        phrases = material.section(section)
+        _write(strokes, phrases, section, up, read_key(key)[1])
+    _fill(strokes, sections, ups, style, streams.of("fills"))
+    _end(strokes, wish.bars, style, read_key(key)[1])
+    voices, kit = _cast(style, streams.of("voices"))
+    tracks = {}
+    for track in TRACKS:
+        hand = streams.of("hand", track, wish.variation)
+        moved = _transposed(strokes[track], track, key)
+        tracks[track] = play(moved, track, style.feel, bpm, hand)
+    return Song(style, bpm, wish.bars, key, wish.seed, sections, voices, kit, tracks,
+                _effects(sections, bpm, style, streams.of("effects")))  # fmt: skip
+
+
+class _Material:
+    """The phrases of each kind of section, made once and varied when they come back."""
+
+    def __init__(self, maker: PhraseMaker, wish: Wish, style: Style, bpm: int, mode: str) -> None:
+        self._maker, self._wish, self._style = maker, wish, style
+        self._bpm, self._mode = bpm, mode
+        self._streams = Streams(wish.seed)
+        self._base: dict[str, tuple[Tensor, Phrase]] = {}
+        self._heard: dict[str, int] = {}
+
+    def section(self, section: Section) -> list[Phrase]:
+        """Give a phrase per four bars: A A' A A' ..., each return with a little drift."""
+        kind = _KINDS.get(section.name, section.name)
+        z, base = self._of(kind)
+        count = -(-section.bars // BARS)
+        visit = self._heard.get(kind, 0)
+        self._heard[kind] = visit + 1
+        found = []
+        for place in range(count):
+            if visit == 0 and place % 2 == 0:
+                found.append(base)
+            else:
+                found.append(self._relative(z, base, kind, visit, place))
+        return found
+
+    def _of(self, kind: str) -> tuple[Tensor, Phrase]:
+        if kind not in self._base:
+            z = self._maker.latent(self._streams.number(kind), CANDIDATES)
+            if self._wish.variation:
+                z = self._maker.nudge(
+                    z, VARIATION, self._streams.number(kind, self._wish.variation)
+                )
+            given: Phrase | None = None
+            if kind != "verse" and "verse" in self._base and self._keeps_groove(kind):
+                given = self._base["verse"][1]
+            made = self._make(z, kind, given, ("drums",))
+            pick = taste.best(made, self._mode, TRACKS)
+            self._base[kind] = z[pick : pick + 1], made[pick]
+        return self._base[kind]
+
+    def _keeps_groove(self, kind: str) -> bool:
+        """Most songs keep their drum pattern from verse to hook."""
+        return self._streams.of("groove", kind).random() < 0.6
+
+    def _relative(self, z: Tensor, base: Phrase, kind: str, visit: int, place: int) -> Phrase:
+        """Answer a phrase with one near it: drums and harmony stay, lines may move."""
+        for attempt, amount in enumerate((DRIFT * (1.5 if place % 2 else 1), DRIFT / 2)):
+            seed = self._streams.number(kind, "drift", visit, place % 2, attempt)
+            moved = self._maker.nudge(z, amount, seed)
+            kept = ("drums", "keys") if place % 2 else ("drums",)
+            near = self._make(moved, kind, base, kept)[0]
+            better = (
+                taste.score(near, self._mode, TRACKS) > taste.score(base, self._mode, TRACKS) - 0.04
+            )
+            if better and taste.similarity(base, near) >= ALIKE:
+                return near
+        return base
+
+    def _make(
+        self, z: Tensor, kind: str, given: Phrase | None, kept: Collection[str]
+    ) -> list[Phrase]:
+        return self._maker.phrases(
+            z,
+            style=self._wish.style,
+            energy=ENERGY[kind],
+            section="verse" if kind == "bridge" else kind,
+            bpm=self._bpm,
+            mode=self._mode,
+            tracks=TRACKS,
+            given=given,
+            given_tracks=kept if given is not None else (),
+        )
+
+
+def _write(
+    strokes: Mapping[str, list[Stroke]], phrases: Sequence[Phrase], section: Section,
+    up: form.LineUp, mode: str,
+) -> None:  # fmt: skip
+    """Put a section's phrases on the grid, as far as its players and its bars go."""
+    end = (section.first + section.bars) * STEPS
+    part = form.DRUM_PARTS[up.drums]
+    for place, phrase in enumerate(phrases):
+        at = (section.first + place * BARS) * STEPS
+        playing = [t for t in up.tracks if not phrase.silent(t)]
+        if not playing and up.drums != "full":  # never a silent phrase
+            playing = [t for t in TRACKS if not phrase.silent(t)]
+        for track in TRACKS:
+            if track != "drums" and track not in playing:
+                continue
+            notes = phrase.notes(track)
+            for note in notes if track == "drums" else keys.snap(notes, mode):
+                if track == "drums" and part is not None and NAME_OF[note.pitch] not in part:
+                    continue
+                if at + note.start < end:
+                    length = min(note.length, LENGTH - note.start, end - at - note.start)
+                    force = _FORCE[section.name]
+                    strokes[track].append(Stroke(at + note.start, note.pitch, length, force))
+
+
+def _fill(
+    strokes: Mapping[str, list[Stroke]], sections: Sequence[Section],
+    ups: Sequence[form.LineUp], style: Style, random: np.random.Generator,
+) -> None:  # fmt: skip
+    """Lead into each next section with a fill, and land on it."""
+    drums = strokes["drums"]
+    for index, (section, up) in enumerate(zip(sections, ups, strict=True)):
+        last = index == len(sections) - 1
+        into = "" if last else sections[index + 1].name
+        kind = style.fills[int(random.integers(len(style.fills)))]
+        steps = 8 if into == "hook" and random.random() < 0.5 else 4
+        if section.bars >= 8 and up.drums == "full" and random.random() < 0.6:
+            middle = (section.first + section.bars // 2 // BARS * BARS) * STEPS
+            _replace(drums, fill("kick_snare", middle - 4, 4, random), middle - 4, middle)
+        if up.drums == "none" and into != "hook":
+            continue
+        end = (section.last + 1) * STEPS
+        _replace(drums, fill(kind, end - steps, steps, random), end - steps, end)
+        if kind == "stop":
+            _hush(strokes, end - steps + 1, end)
+        if not last and ups[index + 1].drums == "full":
+            _land(drums, end, style.crash and into in ("hook", "verse"))
+
+
+def _replace(drums: list[Stroke], new: Sequence[Stroke], start: float, end: float) -> None:
+    drums[:] = [s for s in drums if not start <= s.step < end] + list(new)
+
+
+def _hush(strokes: Mapping[str, list[Stroke]], start: float, end: float) -> None:
+    """Let the others stop with the drums."""
+    for track in ("bass", "keys"):
+        held = [s for s in strokes[track] if not start <= s.step < end]
+        strokes[track][:] = [
+            replace(s, length=min(s.length, start - s.step))
+            if s.step < start < s.step + s.length
+            else s
+            for s in held
+        ]
+
+
+def _land(drums: list[Stroke], step: float, crash: bool) -> None:
+    there = {s.pitch for s in drums if s.step == step}
+    wanted = ("kick", "crash") if crash else ("kick",)
+    drums += [Stroke(step, PITCH_OF[d], 1) for d in wanted if PITCH_OF[d] not in there]
+
+
+def _end(strokes: Mapping[str, list[Stroke]], bars: int, style: Style, mode: str) -> None:
+    """Close on the first beat after the last bar: the home chord, low tonic, kick and cymbal."""
+    step = bars * STEPS
+    root, third, fifth = keys.tonic_chord(mode)
+    playing = {t for t in TRACKS if any(s.step >= step - 4 * STEPS for s in strokes[t])}
+    for track, classes in (
+        ("bass", (root,)),
+        ("keys", (root, third, fifth)),
+        ("pad", (root, third, fifth)),
+    ):
+        if track in playing or track == "bass":
+            before = [s.pitch for s in strokes[track][-12:]] or [36]
+            aim = round(sum(before) / len(before))
+            chord = {keys.near(c, track, aim) for c in classes}
+            strokes[track] += [Stroke(step, pitch, 10, 0.95) for pitch in sorted(chord)]
+    if "lead" in playing:
+        aim = strokes["lead"][-1].pitch
+        strokes["lead"].append(Stroke(step, keys.near(root, "lead", aim), 8, 0.9))
+    drums = ("kick", "crash") if style.crash else ("kick", "open_hat")
+    strokes["drums"].extend(Stroke(step, PITCH_OF[d], 1, 0.95) for d in drums)
+
+
+def _cast(style: Style, random: np.random.Generator) -> tuple[dict[str, Voice], str]:
+    """Choose the kit and who plays each track, no sound twice."""
+    kit = style.kits[int(random.integers(len(style.kits)))]
+    voices = {"drums": Voice(0)}
+    for track in ("bass", "keys", "lead", "pad"):
+        offered = [v for v in style.voices(track) if v not in voices.values()] or [
+            *style.voices(track)
+        ]
+        voices[track] = offered[int(random.integers(len(offered)))]
+    return voices, kit
+
+
+def _transposed(strokes: Sequence[Stroke], track: str, key: str) -> list[Stroke]:
+    if track == "drums":
+        return sorted(strokes)
+    shift = keys.key_shift(key)
+    moved = {
+        (s.step, p): replace(s, pitch=p)
+        for s in strokes
+        for p in [keys.fold(s.pitch + shift, track)]
+    }
+    return sorted(moved.values())
+
+
+def _effects(
+    sections: Sequence[Section], bpm: int, style: Style, random: np.random.Generator
+) -> tuple[Effect, ...]:
+    """Pull towards a hook with a riser, or a cymbal played backwards."""
+    bar, found = 240 / bpm, []
+    for before, section in zip(sections, sections[1:], strict=False):
+        if section.name == "hook" and before.name != "hook":
+            if style.riser:
+                found.append(Effect("riser", (section.first - 2) * bar, section.first * bar))
+            elif random.random() < 0.5:
+                found.append(Effect("reverse", (section.first - 0.5) * bar, section.first * bar))
+    return tuple(found)
+
+
+__all__ = ["Note", "PhraseMaker", "Wish", "choose", "compose"]

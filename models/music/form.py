@@ -1,0 +1,113 @@
+"""The form of a song: which sections, how long, and who plays in each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from models.music.pianoroll import BARS, TRACKS
+from models.music.song import Section
+
+NAMES = {"I": "intro", "V": "verse", "H": "hook", "B": "bridge", "O": "outro"}
+#: Forms by the number of four-bar phrases; a letter is a phrase, the same letter the same music.
+FORMS: dict[int, tuple[str, ...]] = {
+    1: ("H",),
+    2: ("VH", "HH"),
+    3: ("VHH", "IVH", "VVH"),
+    4: ("IVHH", "VHVH", "VVHH", "IVHV"),
+    5: ("IVVHH", "IVHVH"),
+    6: ("IVVHHO", "IVHVHH", "IVHBHO"),
+    7: ("IVVHHBH", "IVVHVHO"),
+    8: ("IVVHHBHO", "IVVHHVHO", "VVHHBVHH"),
+    9: ("IVVHHVHHO",),
+    10: ("IVVHHVVHHO", "IVVHHVBHHO"),
+    11: ("IVVHHVVBHHO",),
+    12: ("IVVHHVVHHBHO",),
+    13: ("IVVHHVVHHBHHO",),
+    14: ("IVVHHVVHHBBHHO",),
+    15: ("IIVVHHVVHHBBHHO",),
+    16: ("IIVVHHVVHHBBHHHO",),
+}
+LONGEST = BARS * max(FORMS)
+#: What drums may be thinned to: the classes that still play.
+DRUM_PARTS: dict[str, frozenset[str] | None] = {
+    "full": None,
+    "hats": frozenset({"closed_hat", "shaker", "percussion", "ride"}),
+    "light": frozenset({"closed_hat", "open_hat", "shaker", "percussion", "ride", "clap"}),
+    "none": frozenset(),
+}
+_INTROS = (
+    ("none", ("keys", "pad")),
+    ("hats", ("keys", "bass")),
+    ("none", ("keys", "lead")),
+    ("full", ("bass",)),
+    ("hats", ("keys", "pad")),
+)
+_BRIDGES = (
+    ("hats", ("keys", "pad", "lead")),
+    ("light", ("bass", "pad", "lead")),
+    ("none", ("keys", "pad", "bass")),
+)
+_OUTROS = (("full", ("bass", "keys")), ("hats", ("bass", "keys", "pad")), ("none", ("keys", "pad")))
+
+
+@dataclass(frozen=True)
+class LineUp:
+    """Who plays in a section."""
+
+    drums: str  # a key of DRUM_PARTS
+    tracks: frozenset[str]  # of the pitched tracks
+
+
+def plan(bars: int, random: np.random.Generator) -> tuple[Section, ...]:
+    """Lay out 4 to 64 bars; bars beyond whole phrases make a short outro."""
+    if not BARS <= bars <= LONGEST:
+        raise ValueError(f"A beat has between {BARS} and {LONGEST} bars.")
+    whole, rest = divmod(bars, BARS)
+    forms = FORMS[whole + (rest > 0)]
+    if rest:  # the short phrase comes last and is an outro
+        ending = tuple(form for form in forms if form.endswith("O"))
+        forms = ending or tuple(form + "O" for form in FORMS[whole] if not form.endswith("O"))
+    letters = forms[int(random.integers(len(forms)))]
+    sections: list[Section] = []
+    first = 0
+    while first < bars:
+        letter = letters[first // BARS]
+        length = BARS
+        while (first + length) // BARS < len(letters) and letters[
+            (first + length) // BARS
+        ] == letter:
+            length += BARS
+        length = min(length, bars - first)
+        sections.append(Section(NAMES[letter], first, length))
+        first += length
+    return tuple(sections)
+
+
+def line_ups(
+    sections: tuple[Section, ...], leads: float, random: np.random.Generator
+) -> tuple[LineUp, ...]:
+    """Decide who plays where; ``leads`` is how often a verse has the lead, 0..1.
+
+    A section that comes back has the same players, a first verse of several may lack the pad.
+    """
+    pitched = frozenset(TRACKS) - {"drums"}
+    choices = {
+        "intro": _INTROS[int(random.integers(len(_INTROS)))],
+        "bridge": _BRIDGES[int(random.integers(len(_BRIDGES)))],
+        "outro": _OUTROS[int(random.integers(len(_OUTROS)))],
+    }
+    verse = pitched if random.random() < leads else pitched - {"lead"}
+    thin = verse - {"pad"} if random.random() < 0.5 else verse
+    ups, verses = [], 0
+    for section in sections:
+        if section.name == "verse" and len(sections) > 1:
+            ups.append(LineUp("full", thin if verses == 0 else verse))
+            verses += 1
+        elif section.name in choices:
+            drums, tracks = choices[section.name]
+            ups.append(LineUp(drums, frozenset(tracks)))
+        else:
+            ups.append(LineUp("full", pitched))
+    return tuple(ups)
