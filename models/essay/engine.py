@@ -12,6 +12,7 @@ from typing import cast
 
 import torch
 from transformers import AutoTokenizer
+from transformers.utils.logging import disable_progress_bar
 
 from models.contract import (
     EngineHealth,
@@ -134,6 +135,7 @@ class EssayEngine:
 
     def _read(self, version: Version) -> tuple[Table, ModelInfo]:
         how = Decoding.read(version.path)
+        disable_progress_bar()
         model = EssayLSTM.from_pretrained(version.path)
         tokenizer = AutoTokenizer.from_pretrained(version.path)
         kernel = Kernel(model, self._device)

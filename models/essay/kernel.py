@@ -37,7 +37,7 @@ class Kernel:
         self.parameters = sum(p.numel() for p in model.parameters())
         self._sizes = [config.head_size, self.vocabulary - config.head_size, 1]
         model.train(False)
-        model = model.to(device=device, dtype=self.dtype)
+        torch.nn.Module.to(model, device=device, dtype=self.dtype)
         self._model = model
         with torch.inference_mode():
             self._inject = torch.cat([part.weight for part in _linears(model.inject)])  # (F, C)

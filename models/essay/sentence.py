@@ -95,7 +95,8 @@ class SentenceCandidate:
             for word in self._book.completions(self.words)
             for token in self._lexicon.starts_of(word)
         ]
-        return banned + [token for token in self.tokens if self._lexicon.is_content[token]]
+        banned += [token for token in self.tokens if self._lexicon.is_content[token]]
+        return banned + self.tokens[-1:]  # nothing stammers
 
     def take(self, token: int, logp: float, gain: float) -> None:
         """Add a drawn token."""

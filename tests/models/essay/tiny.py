@@ -45,10 +45,10 @@ def sentence(draw: random.Random, topic: str) -> str:
 
 @cache
 def corpus() -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """Make 150 short texts: topic and paragraphs."""
+    """Make 120 short texts: topic and paragraphs."""
     draw = random.Random(7)
     texts = []
-    for _ in range(150):
+    for _ in range(120):
         topic = draw.choice(THINGS)
         paragraphs = tuple(
             " ".join(sentence(draw, topic) for _ in range(draw.randint(2, 4)))
@@ -61,14 +61,14 @@ def corpus() -> tuple[tuple[str, tuple[str, ...]], ...]:
 @cache
 def tokenizer() -> PreTrainedTokenizerFast:
     """Train the tokenizer."""
-    return train_tokenizer([f" {p}" for _, paragraphs in corpus() for p in paragraphs], size=700)
+    return train_tokenizer([f" {p}" for _, paragraphs in corpus() for p in paragraphs], size=500)
 
 
 def model(seed: int, steps: int = 0) -> EssayLSTM:
     """Make a tiny model; with ``steps`` it is trained for as many."""
     torch.manual_seed(seed)
     config = EssayConfig(
-        vocab_size=len(tokenizer()), embed_size=48, hidden_size=96, condition_size=32, head_size=300
+        vocab_size=len(tokenizer()), embed_size=32, hidden_size=64, condition_size=32, head_size=256
     )
     made = EssayLSTM(config)
     if steps:
@@ -80,11 +80,11 @@ def model(seed: int, steps: int = 0) -> EssayLSTM:
 def _train(made: EssayLSTM, steps: int) -> None:
     prompter = Prompter(cast(Encoder, tokenizer()))
     draw = random.Random(3)
-    optimiser = torch.optim.AdamW(made.parameters(), lr=1e-2)
+    optimiser = torch.optim.AdamW(made.parameters(), lr=2e-2)
     made.train()
     for _ in range(steps):
         rows, conditions = [], []
-        for topic, paragraphs in draw.sample(corpus(), 16):
+        for topic, paragraphs in draw.sample(corpus(), 8):
             words = sum(len(p.split()) for p in paragraphs)
             plan = tuple((topic, draw.choice(THINGS)) for _ in paragraphs)
             wish = Wish(topic, words, "argument", 5, plan if draw.random() < 0.8 else None)
@@ -92,7 +92,7 @@ def _train(made: EssayLSTM, steps: int) -> None:
             for number, paragraph in enumerate(paragraphs):
                 ids += [prompter.ids[PAR]] * (number > 0)
                 ids += tokenizer().encode(f" {paragraph}", add_special_tokens=False)
-            rows.append([*ids, prompter.ids["</s>"]][:120])
+            rows.append([*ids, prompter.ids["</s>"]][:90])
             conditions.append(prompter.condition(wish, paragraph=0))
         arrays = condition_arrays(conditions)
         condition = made.condition(
@@ -112,7 +112,7 @@ def _train(made: EssayLSTM, steps: int) -> None:
 @cache
 def trained() -> EssayLSTM:
     """Train the shared tiny model once."""
-    return model(1, steps=120)
+    return model(1, steps=60)
 
 
 def publish(root: Path, name: str, made: EssayLSTM, **decoding: object) -> Version:
