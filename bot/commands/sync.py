@@ -27,7 +27,9 @@ async def sync(settings: Settings, guild: int | None = None) -> int:
     async with discord.Client(intents=discord.Intents.none()) as client:
         try:
             await client.login(token)
-            registered = await register(client, guild)
+            tree = app_commands.CommandTree(client)
+            await tree.set_translator(Translator())
+            registered = await register(tree, guild)
         except discord.LoginFailure:
             sys.stderr.write("Discord does not accept the token; check DISCORD_TOKEN.\n")
             return 2
@@ -39,20 +41,20 @@ async def sync(settings: Settings, guild: int | None = None) -> int:
     return 0
 
 
-async def register(client: discord.Client, guild: int | None) -> list[app_commands.AppCommand]:
+async def register(
+    tree: app_commands.CommandTree[discord.Client], guild: int | None
+) -> list[app_commands.AppCommand]:
     """Overwrite the commands of one scope and empty the other."""
-    tree = app_commands.CommandTree(client)
-    await tree.set_translator(Translator())
     place = discord.Object(guild) if guild is not None else None
     for command in all_commands():
-        tree.add_command(command, guild=place)
+        tree.add_command(command, guild=place, override=True)
     check_commands(await payloads(tree, place))
     registered = await tree.sync(guild=place)
     if place is not None:
         tree.clear_commands(guild=None)
         await tree.sync()
     else:
-        for joined in [guild async for guild in client.fetch_guilds(limit=None)]:
+        for joined in [guild async for guild in tree.client.fetch_guilds(limit=None)]:
             # Only a guild that has commands of its own is touched: writes are rationed.
             if await tree.fetch_commands(guild=joined):
                 await tree.sync(guild=joined)

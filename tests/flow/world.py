@@ -1,0 +1,155 @@
+"""The whole bot against a simulated Discord: real discord.py, real store, real worker."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable
+from typing import Any, cast
+
+import discord
+from simcord.env import Env
+
+from bot.app import GhostwriterBot, House
+from bot.commands.sync import register
+from bot.settings import Settings
+from bot.store import Request, Store
+from models.client import GenerationClient
+
+PATIENCE = 10.0
+
+
+class World:
+    """One guild with a channel and two members, and a bot that can be killed and started."""
+
+    def __init__(self, settings: Settings, store: Store, client: Any) -> None:
+        self.settings = settings
+        self.store = store
+        self.client = client
+        self.edit_interval = 0.05
+        self.bot = self._new_bot()
+        self.env = Env(self.bot)
+
+    @property
+    def house(self) -> House:
+        return self.bot.house
+
+    async def start(self) -> None:
+        await self.env.start()
+        await register(self.bot.tree, None)
+        self.guild = self.env.create_guild()
+        self.channel = self.guild.create_text_channel("general")
+        self.alice = self.guild.add_member(self.env.create_user("alice"))
+        self.bob = self.guild.add_member(self.env.create_user("bob"))
+        await self._begin()
+
+    async def stop(self) -> None:
+        await self.house.end(grace=0.5)
+        await self.env.shutdown()
+
+    async def crash(self) -> None:
+        """Die as by SIGKILL: nothing is finished, handed back or said; then start anew."""
+        jobs = list(self.house.worker._jobs)
+        tasks = [*self.house._tasks, *jobs]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self.house.front.close()
+        await self.house.server.stop()
+        self.bot = self._new_bot()
+        await self.env.restart_bot(self.bot)
+        await self._begin()
+
+    async def restart(self, grace: float = 0.5) -> None:
+        """Stop in order, and start anew."""
+        await self.house.end(grace=grace)
+        self.bot = self._new_bot()
+        await self.env.restart_bot(self.bot)
+        await self._begin()
+
+    def _new_bot(self) -> GhostwriterBot:
+        bot = GhostwriterBot(self.settings)
+        client = cast(GenerationClient, self.client)
+        bot.house = House(bot, self.store, client, edit_interval=self.edit_interval)
+        return bot
+
+    async def _begin(self) -> None:
+        # Outside the bot's own scope, so that the simulator does not wait for the worker to rest;
+        # inside its clock and transport, so that the worker's edits arrive.
+        with self.env.time_context():
+            await self.house.begin()
+        await self.until(lambda: bool(self.house.styles.of("essay")))
+
+    # Asking and looking.
+
+    async def ask(self, member: Any, command: str, **options: Any) -> int:
+        """Give a command and return the number of the request it made."""
+        result = await member.slash(self.channel, command, **options)
+        return self.number(result)
+
+    def number(self, result: Any) -> int:
+        """Read the number of the request off the card a person sees."""
+        assert result.response is not None, "there is no answer"
+        assert not result.ephemeral, result.response.content
+        return card_number(result.response.message)
+
+    async def request(self, number: int) -> Request:
+        found = await self.store.requests.get(number)
+        assert found is not None
+        return found
+
+    async def done(self, number: int) -> Request:
+        """Wait until a request is over."""
+        await self.until_async(lambda: self._is_over(number))
+        return await self.request(number)
+
+    async def _is_over(self, number: int) -> bool:
+        return (await self.request(number)).is_final
+
+    def message(self, request: Request) -> discord.Message:
+        """Find the message that shows a request, as it is now."""
+        found = [m for m in self.messages() if m.id == request.message_id]
+        assert found, "the message is gone"
+        return found[0]
+
+    def messages(self) -> list[discord.Message]:
+        return list(self.channel.history())
+
+    def embed(self, request: Request) -> discord.Embed:
+        return self.message(request).embeds[0]
+
+    def has_message(self, request: Request) -> bool:
+        return any(m.id == request.message_id for m in self.messages())
+
+    async def until(self, true: Callable[[], bool]) -> None:
+        async def ask() -> bool:
+            return true()
+
+        await self.until_async(ask)
+
+    async def until_async(self, true: Callable[[], Any]) -> None:
+        async with asyncio.timeout(PATIENCE):
+            while not await true():
+                await asyncio.sleep(0.01)
+
+
+def card_number(message: discord.Message) -> int:
+    footer = message.embeds[0].footer.text or ""
+    match = re.search(r"(?:#|Nr\. |n° )(\d+)$", footer)
+    assert match is not None, footer
+    return int(match[1])
+
+
+def buttons(message: discord.Message) -> dict[str, discord.Button]:
+    """Name the buttons of a message by what they do."""
+    found = {}
+    for row in message.components:
+        for child in cast(discord.ActionRow, row).children:
+            assert isinstance(child, discord.Button) and child.custom_id is not None
+            found[child.custom_id] = child
+    return found
+
+
+def acts(message: discord.Message) -> set[str]:
+    """Name what the buttons of a card do."""
+    return {custom_id.split(":")[1] for custom_id in buttons(message)}
