@@ -20,7 +20,7 @@ from training.music.presets import Preset, read_preset
 from training.music.publishing import publish, read_about
 from training.music.task import MusicTask
 from training.promote import promote as promote_version
-from training.runs import Outcome
+from training.runs import STOP, Outcome
 
 FAMILY = "music"
 
@@ -65,6 +65,7 @@ def _train(
     publish_as: str | None, promote: bool, style: str, about: Path | None,
 ) -> Outcome:  # fmt: skip
     out.mkdir(parents=True, exist_ok=True)
+    (out / STOP).unlink(missing_ok=True)  # of an earlier run
     preset = read_preset(preset_name)
     parent = registry.resolve(FAMILY, continue_from) if continue_from else None
     songs = read_corpus(corpus, style_names(parent.path) if parent else (), style)
