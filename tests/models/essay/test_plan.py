@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from models.essay.grammar import Mask, mask_stack
+from models.essay.lexicon import Lexicon
+from models.essay.plan import (
+    Nearness,
+    PlanCandidate,
+    fallback_plan,
+    judge_plan,
+    paragraph_count,
+    paragraph_words,
+)
+from models.essay.prompt import SPECIAL_TOKENS
+from tests.models.essay import tiny
+
+SEP, TEXT = SPECIAL_TOKENS.index("<sep>"), SPECIAL_TOKENS.index("<text>")
+
+
+@pytest.fixture(scope="module")
+def lexicon() -> Lexicon:
+    return Lexicon(tiny.tokenizer(), "()[]<>")
+
+
+def ids(lexicon: Lexicon, word: str) -> list[int]:
+    return lexicon.encode(f" {word}")
+
+
+def fill(lexicon: Lexicon, *paragraphs: str, topic: str = "cats") -> PlanCandidate:
+    made = PlanCandidate(lexicon, len(paragraphs), ids(lexicon, topic))
+    for number, line in enumerate(paragraphs):
+        for word in line.split():
+            for token in ids(lexicon, word):
+                made.take(token, -1.0, 0.0)
+        made.take(TEXT if number == len(paragraphs) - 1 else SEP, -1.0, 0.0)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("words", "paragraphs"), [(50, 1), (100, 2), (200, 3), (400, 4), (800, 7), (1200, 10)]
+)
+def test_paragraphs_suit_the_length(words: int, paragraphs: int) -> None:
+    assert paragraph_count(words) == paragraphs
+
+
+def test_shares_add_up_to_the_whole() -> None:
+    left, shares = 800, []
+    for paragraph in range(7):
+        shares.append(paragraph_words(left, paragraph, 7))
+        left -= shares[-1]
+    assert left == 0
+    assert shares[0] < shares[1] > shares[-1] > 60
+
+
+def test_the_grammar_leads_to_one_group_of_keywords_a_paragraph(lexicon: Lexicon) -> None:
+    made = PlanCandidate(lexicon, 2, [])
+    assert made.mask == Mask.PLAN + 1  # a word must come first
+    for word in ("cats", "dogs"):
+        for token in ids(lexicon, word):
+            made.take(token, 0.0, 0.0)
+    assert (made.mask - Mask.PLAN) & 4 and not (made.mask - Mask.PLAN) & 8
+    made.take(SEP, 0.0, 0.0)
+    for word in ("rivers", "books", "trains", "games"):
+        for token in ids(lexicon, word):
+            made.take(token, 0.0, 0.0)
+    assert not (made.mask - Mask.PLAN) & 1  # four are enough
+    assert (made.mask - Mask.PLAN) & 8 and not (made.mask - Mask.PLAN) & 4
+    made.take(TEXT, 0.0, 0.0)
+    assert made.done
+    assert made.keywords() == (("cats", "dogs"), ("rivers", "books", "trains", "games"))
+
+
+def test_keywords_are_not_repeated_except_the_topics(lexicon: Lexicon) -> None:
+    made = PlanCandidate(lexicon, 2, ids(lexicon, "cats"))
+    for word in ("cats", "dogs"):
+        for token in ids(lexicon, word):
+            made.take(token, 0.0, 0.0)
+    cats, dogs = ids(lexicon, "cats")[0], ids(lexicon, "dogs")[0]
+    assert {cats, dogs} <= set(made.forbidden())
+    made.take(SEP, 0.0, 0.0)
+    assert dogs in made.forbidden() and cats not in made.forbidden()
+
+
+def test_masks_let_plans_hold_words_only(lexicon: Lexicon) -> None:
+    stack = mask_stack(lexicon, len(lexicon.texts) + 3)
+    words = [n for n, v in enumerate(stack[Mask.PLAN + 1].tolist()) if v == 0]
+    assert words and all(lexicon.texts[n].strip().isalpha() for n in words)
+    closing = [n for n, v in enumerate(stack[Mask.CLOSING].tolist()) if v == 0]
+    assert [lexicon.texts[n] for n in closing] == ['"']
+    assert stack[Mask.PROSE][: len(SPECIAL_TOKENS)].isinf().all()
+    assert stack[:, -3:].isinf().all()
+
+
+def test_the_better_outline_wins(lexicon: Lexicon) -> None:
+    vectors = torch.randn(len(lexicon.texts), 16, generator=torch.Generator().manual_seed(0))
+    for word in ("dogs", "rivers"):
+        vectors[ids(lexicon, word)[0]] = vectors[ids(lexicon, "cats")[0]] + 0.1
+    near = Nearness.of(vectors)
+    topic = ids(lexicon, "cats")
+
+    def rate(*paragraphs: str) -> float:
+        return judge_plan(fill(lexicon, *paragraphs), "cats", topic, near)
+
+    assert rate("cats dogs", "cats rivers") > rate("trains lakes", "games songs")
+    assert rate("cats dogs", "cats rivers") > rate("cats dogs", "cats dogs")
+    assert rate("cats dogs", "cats rivers") > rate("cats dogs", "cats because")
+    assert judge_plan(PlanCandidate(lexicon, 2, topic), "cats", topic, near) < -50
+
+
+def test_the_fallback_uses_the_topics_own_words() -> None:
+    assert fallback_plan("space travel", 2) == (("space", "travel"), ("travel", "space"))
+    assert fallback_plan("xqzt", 1) == (("xqzt",),)

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import pytest
+
+from models.essay.topic import FALLBACK_SCRIPT, FALLBACK_WORDS, nearest_word, read_topic
+
+
+@pytest.mark.parametrize(
+    ("typed", "title", "subject"),
+    [
+        ("car free cities", "Car Free Cities", "car free cities"),
+        ("write me an essay about the history of jazz", "History of Jazz", "history jazz"),
+        ("Essay on homework", "Homework", "homework"),
+        ("Must dogs wear uniforms?", "Must dogs wear uniforms?", "dogs wear uniforms"),
+        ("AI", "AI", "AI"),
+        ("skibidi toilet", "Skibidi Toilet", "skibidi toilet"),
+        ("🚀", "Rocket", "rocket"),
+        ("you are an idiot", "You Are an Idiot", "idiot"),
+        ("café culture", "Café Culture", "café culture"),
+    ],
+)  # fmt: skip
+def test_reads_plain_topics_without_a_note(typed: str, title: str, subject: str) -> None:
+    topic = read_topic(typed)
+    assert (topic.title, topic.subject, topic.note) == (title, subject, None)
+
+
+@pytest.mark.parametrize(
+    ("typed", "word"),
+    [
+        ("Warum ist die Umwelt wichtig und nicht egal", "German"),
+        ("La importancia de la educación en el mundo", "Spanish"),
+        ("Pourquoi les chats et les chiens ne sont pas amis", "French"),
+        ("환경 보호", "languages"),
+        ("Это моя собака", "languages"),
+    ],
+)
+def test_another_language_is_said(typed: str, word: str) -> None:
+    topic = read_topic(typed)
+    assert topic.note is not None and word in topic.note
+    assert topic.subject
+
+
+def test_unreadable_scripts_fall_back() -> None:
+    assert read_topic("环境保护").subject == FALLBACK_SCRIPT
+    assert read_topic("环境保护").title == "环境保护"
+
+
+@pytest.mark.parametrize("typed", ["xqzt", "42", "???", "\x00\x07", "a", "////", "🇩🇪", "asdfghjkl"])
+def test_noise_falls_back_and_says_so(typed: str) -> None:
+    topic = read_topic(typed)
+    assert topic.subject == FALLBACK_WORDS and topic.note and topic.title
+
+
+@pytest.mark.parametrize(
+    ("slip", "meant"),
+    [("goverment", "government"), ("enviroment", "environment"), ("recieve", "receive"),
+     ("definately", "definitely"), ("mispelled", "misspelled")],
+)  # fmt: skip
+def test_slips_are_corrected_and_said(slip: str, meant: str) -> None:
+    topic = read_topic(f"{slip} today")
+    assert meant in topic.subject
+    assert topic.note is not None and slip in topic.note and meant in topic.note
+
+
+@pytest.mark.parametrize("name", ["tiktok", "messi", "fortnite", "kubernetes", "skibidi"])
+def test_names_are_no_slips(name: str) -> None:
+    assert nearest_word(name) is None
+    assert read_topic(name).subject == name
+
+
+def test_a_long_topic_is_boiled_down() -> None:
+    typed = (
+        "In this essay, I would like you to discuss how modern smartphones and social media have "
+        "changed the way in which teenagers talk with their parents, and whether smartphones are "
+        "good or bad for families in the long run, giving examples from your own life."
+    )
+    topic = read_topic(typed)
+    assert len(topic.title) <= 90 and topic.title.startswith("In this essay")
+    assert len(topic.subject.split()) <= 6
+    assert "smartphones" in topic.subject and "teenagers" in topic.subject
+    assert "essay" not in topic.subject and topic.note
+
+
+def test_the_longest_nonsense_is_quick() -> None:
+    import time
+
+    begun = time.perf_counter()
+    read_topic("".join(chr(97 + n * 7 % 26) + " " * (n % 9 == 0) for n in range(500)))
+    assert time.perf_counter() - begun < 2

@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import pytest
+
+from models.essay.decoding import Decoding
+from models.essay.grammar import Mask
+from models.essay.judge import HOPELESS, Record
+from models.essay.lexicon import Lexicon, stem, words_of
+from models.essay.sampling import PhraseBook
+from models.essay.sentence import Room, SentenceCandidate
+from models.essay.writer import tidy
+from tests.models.essay import tiny
+
+HOW = Decoding()
+ROOMY = Room(left=300, slack=20, closing=False, longest=40)
+
+
+@pytest.fixture(scope="module")
+def lexicon() -> Lexicon:
+    return Lexicon(tiny.tokenizer(), "()[]<>")
+
+
+def drafted(lexicon: Lexicon, text: str, room: Room = ROOMY, logp: float = -2.0, gain: float = 0.1,
+            book: PhraseBook | None = None) -> SentenceCandidate:  # fmt: skip
+    made = SentenceCandidate(lexicon, book or PhraseBook(), room, 200)
+    for token in lexicon.encode(f" {text}"):
+        assert not made.done, made.text
+        made.take(token, logp, gain)
+    return made
+
+
+def rate(lexicon: Lexicon, text: str, *before: str, topic: str = "cats", room: Room = ROOMY,
+         logp: float = -2.0, gain: float = 0.1) -> float:  # fmt: skip
+    record = Record(topic)
+    record.begin_paragraph(("rivers",))
+    for sentence in before:
+        record.add(sentence, words_of(sentence))
+    return record.score(drafted(lexicon, text, room, logp, gain), room, HOW)
+
+
+def test_a_sentence_ends_at_its_full_stop(lexicon: Lexicon) -> None:
+    made = drafted(lexicon, "Mr. Smith and Dr. J. Brown like the cats.")
+    assert made.done and made.ended and made.written == 9
+    assert made.words == ["mr", "smith", "and", "dr", "j", "brown", "like", "the", "cats"]
+
+
+def test_an_open_quotation_must_be_closed_first(lexicon: Lexicon) -> None:
+    made = drafted(lexicon, 'She said, "cats like rivers.')
+    assert not made.done and made.mask == Mask.CLOSING
+    made.take(lexicon.encode('"')[0], -1.0, 0.0)
+    assert made.done and made.ended
+
+
+def test_an_endless_sentence_is_given_up(lexicon: Lexicon) -> None:
+    room = Room(left=300, slack=20, closing=False, longest=6)
+    made = SentenceCandidate(lexicon, PhraseBook(), room, 200)
+    for token in lexicon.encode(" cats like dogs and dogs like cats"):
+        made.take(token, -1.0, 0.0)
+    assert made.done and not made.ended
+
+
+def test_a_sentence_may_not_end_where_the_essay_could_not(lexicon: Lexicon) -> None:
+    room = Room.make(written=80, asked=100, paragraphs_after=0, how=HOW)
+    assert room.final and room.longest == 25
+    made = drafted(lexicon, "Cats like rivers and dogs like cats and we like songs and", room)
+    assert made.written == 12 and made.mask == Mask.HELD
+    made = drafted(
+        lexicon, "Cats like rivers and dogs like cats and we like songs and we like", room
+    )
+    assert made.written == 14 and made.mask == Mask.HELD
+    made.take(lexicon.encode(" trains")[0], -1.0, 0.0)
+    assert made.mask == Mask.ENDING
+
+
+def test_room_leaves_space_for_one_more_sentence() -> None:
+    room = Room(left=40, slack=10, closing=True, longest=40)
+    assert [w for w in range(1, 60) if room.fits(w)] == list(range(4, 41))
+    room = Room(left=40, slack=2, closing=True, longest=40)
+    assert room.fits(31) and not any(map(room.fits, range(32, 38))) and room.fits(38)
+
+
+def test_what_would_repeat_a_phrase_is_forbidden(lexicon: Lexicon) -> None:
+    book = PhraseBook()
+    book.add(["many", "cats", "like", "rivers", "daily"])
+    made = drafted(lexicon, "Many cats like", book=book)
+    assert set(lexicon.starts_of("rivers")) <= set(made.forbidden())
+
+
+def test_the_judge_prefers_the_topic(lexicon: Lexicon) -> None:
+    plain = rate(lexicon, "Children study the trains daily.")
+    assert rate(lexicon, "Children study the cats daily.") > plain
+    assert rate(lexicon, "Children study the rivers daily.") > plain
+    assert rate(lexicon, "Children study the trains daily.", gain=0.5) > plain
+
+
+def test_the_judge_wants_a_band_of_fluency(lexicon: Lexicon) -> None:
+    text = "Children study the cats daily."
+    good = rate(lexicon, text, logp=-2.0)
+    assert good > rate(lexicon, text, logp=-0.3)
+    assert good > rate(lexicon, text, logp=-6.0)
+
+
+def test_the_judge_refuses_repetition(lexicon: Lexicon) -> None:
+    before = "Children study the cats daily."
+    assert rate(lexicon, before, before) < HOPELESS
+    assert rate(lexicon, "Some children study the cats often.", before) < HOPELESS
+    assert rate(lexicon, "We like trains and songs.", before) > HOPELESS
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Children study the the cats daily.", "Children studdy teh cats daily.",
+     "Children study Katherine and Boris daily.", "Children study , cats daily."],
+)  # fmt: skip
+def test_the_judge_dislikes_slips(lexicon: Lexicon, text: str) -> None:
+    assert rate(lexicon, text) < rate(lexicon, "Children study the cats daily.")
+
+
+def test_the_judge_refuses_coarse_words_and_wrong_lengths(lexicon: Lexicon) -> None:
+    assert rate(lexicon, "Children study the shit daily.") < HOPELESS
+    tight = Room(left=26, slack=2, closing=True, longest=28)
+    assert rate(lexicon, "Children study cats daily.") > HOPELESS
+    assert rate(lexicon, "We like songs and we study trains and books and lakes and we share games "
+                "and they watch bridges.", room=tight) < HOPELESS  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("raw", "clean"),
+    [
+        (" cats  like me .", "Cats like me."),
+        (' "what i like , i keep ."', '"What I like, I keep."'),
+        (" i'm here and i know it", "I'm here and I know it"),
+        (" 42 cats", "42 cats"),
+        ("", ""),
+    ],
+)
+def test_tidy(raw: str, clean: str) -> None:
+    assert tidy(raw) == clean
+
+
+def test_stems_bring_forms_together() -> None:
+    assert stem("cities") == stem("city") and stem("cats") == stem("cat's")
+    assert stem("making") == stem("makes") == stem("make")
+    assert stem("class") == "class"
