@@ -79,7 +79,8 @@ class LocalService:
     async def wait_ready(self, seconds: float) -> bool:
         """Wait until the service serves again; False when it does not in time."""
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._ready.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._ready.wait()
         return self._ready.is_set()
 
     async def stop(self) -> None:
@@ -158,8 +159,10 @@ class LocalService:
         assert self._process is not None
         missed = 0
         while True:
+            # Not wait_for: in Python 3.11 it can swallow a cancellation.
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._process.wait(), self._check_seconds)
+                async with asyncio.timeout(self._check_seconds):
+                    await self._process.wait()
             if self._process.returncode is not None:
                 return f"The process ended with {self._process.returncode}."
             wrong = await self._check()
@@ -174,7 +177,8 @@ class LocalService:
             return
         self._process.terminate()
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._process.wait(), STOP_SECONDS)
+            async with asyncio.timeout(STOP_SECONDS):
+                await self._process.wait()
         await self._kill()
 
     async def _kill(self) -> None:

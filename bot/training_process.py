@@ -1,0 +1,183 @@
+"""One training child, seen from outside: its folder, its process, and why it ended.
+
+The child runs in its own session at low priority and outlives the bot; a later bot finds it again
+by its process id and start time, which the folder keeps.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+ROOT = Path(__file__).resolve().parent.parent
+NICE = 10
+#: What a child must not know: it talks to nobody.
+SECRETS = ("DISCORD_TOKEN", "DISCORD_TOKEN_FILE", "DATABASE_URL")
+#: Process start times are kept to about 10 ms; a reused id differs by far more.
+SAME_START = 1.0
+TAIL_BYTES = 8_000
+
+
+@dataclass(frozen=True)
+class Ending:
+    """What a child left behind: the outcome it wrote, if any, and its exit code, if known."""
+
+    outcome: Mapping[str, Any] | None
+    code: int | None
+    last_lines: tuple[str, ...]
+
+
+class TrainingProcess:
+    """A training child and its folder."""
+
+    def __init__(
+        self,
+        folder: Path,
+        process: psutil.Process | None,
+        child: asyncio.subprocess.Process | None = None,
+    ) -> None:
+        self.folder = folder
+        self._process = process
+        self._child = child
+        self._read = 0  # bytes of the progress file
+        self._figures: dict[str, Any] = {}
+
+    @classmethod
+    async def spawn(cls, folder: Path, command: Sequence[str]) -> TrainingProcess:
+        """Start a child that writes its output to ``log.txt``; raise OSError."""
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / "log.txt").open("ab") as output:
+            child = await asyncio.create_subprocess_exec(
+                *command,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                env=_environment(),
+                start_new_session=True,
+            )
+        process = None
+        with suppress(psutil.Error):  # it may have ended already
+            process = psutil.Process(child.pid)
+            process.nice(NICE)
+            known = {"pid": child.pid, "started": process.create_time()}
+            (folder / "process.json").write_text(json.dumps(known), encoding="utf-8")
+        return cls(folder, process, child)
+
+    @classmethod
+    def adopt(cls, folder: Path) -> TrainingProcess:
+        """Find the child of an earlier bot again; it may have ended meanwhile."""
+        process = None
+        with suppress(OSError, ValueError, KeyError, psutil.Error):
+            known = json.loads((folder / "process.json").read_text(encoding="utf-8"))
+            found = psutil.Process(int(known["pid"]))
+            if abs(found.create_time() - float(known["started"])) < SAME_START:
+                process = found
+        return cls(folder, process)
+
+    @property
+    def pid(self) -> int | None:
+        """Number of the process, None when there is none."""
+        return self._process.pid if self._process is not None else None
+
+    def alive(self) -> bool:
+        """Say whether the child still runs."""
+        if self._child is not None:
+            return self._child.returncode is None
+        if self._process is None:
+            return False
+        try:
+            running: bool = self._process.is_running()
+            return running and self._process.status() != psutil.STATUS_ZOMBIE
+        except psutil.Error:
+            return False
+
+    async def wait(self, seconds: float) -> None:
+        """Return when the child has ended or the time is over."""
+        if self._child is not None:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._child.wait()
+        elif self.alive():
+            await asyncio.sleep(seconds)
+
+    def ask_to_stop(self) -> None:
+        """Ask the child to finish its step, save and end."""
+        (self.folder / "stop").touch()
+
+    def send(self, number: signal.Signals) -> None:
+        """Signal the child and everything it started."""
+        if self.alive() and self.pid is not None:
+            with suppress(ProcessLookupError):
+                os.killpg(self.pid, number)
+
+    def progress(self) -> dict[str, Any] | None:
+        """Read what is new in the progress file; None when nothing is.
+
+        Lines carry different figures at different times; the newest of each is kept.
+        """
+        try:
+            with (self.folder / "progress.jsonl").open("rb") as file:
+                file.seek(self._read)
+                new = file.read()
+        except OSError:
+            return None
+        whole = new[: new.rfind(b"\n") + 1]
+        self._read += len(whole)
+        for line in whole.splitlines():
+            with suppress(ValueError):
+                figures = json.loads(line)
+                if isinstance(figures, dict):
+                    self._figures |= figures
+        return dict(self._figures) if whole else None
+
+    def ending(self) -> Ending:
+        """Say what the child left behind."""
+        outcome = None
+        with suppress(OSError, ValueError):
+            found = json.loads((self.folder / "outcome.json").read_text(encoding="utf-8"))
+            outcome = found if isinstance(found, dict) else None
+        code = self._child.returncode if self._child is not None else None
+        return Ending(outcome, code, self.last_lines())
+
+    def last_lines(self, count: int = 12) -> tuple[str, ...]:
+        """Read the end of the child's output, without what a progress bar wrote over."""
+        try:
+            with (self.folder / "log.txt").open("rb") as file:
+                file.seek(0, os.SEEK_END)
+                file.seek(max(0, file.tell() - TAIL_BYTES))
+                text = file.read().decode("utf-8", errors="replace")
+        except OSError:
+            return ()
+        lines = [
+            line.rpartition("\r")[2].rstrip() for line in text.replace("\r\n", "\n").split("\n")
+        ]
+        return tuple(line for line in lines if line)[-count:]
+
+    @property
+    def curve(self) -> Path | None:
+        """Picture of the loss, once there is one."""
+        path = self.folder / "loss.png"
+        return path if path.is_file() else None
+
+
+def _environment() -> dict[str, str]:
+    """Half of the cores for the child: whoever chats must not notice it."""
+    threads = str(max(1, (os.cpu_count() or 2) // 2))
+    kept = {name: value for name, value in os.environ.items() if name.upper() not in SECRETS}
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    return {
+        **kept,
+        "PYTHONPATH": path,
+        "OMP_NUM_THREADS": threads,
+        "MKL_NUM_THREADS": threads,
+        "PYTHONUNBUFFERED": "1",
+    }

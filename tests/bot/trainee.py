@@ -1,0 +1,69 @@
+"""A training child without training: it does what the file ``script`` in its corpus tells it.
+
+Run as ``python trainee.py CORPUS FOLDER REGISTRY``; writes the same files as the real one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+from models.registry import Registry
+
+corpus, folder, root = map(Path, sys.argv[1:])
+script = (corpus / "script").read_text().strip()
+
+
+def end(state: str, sentence: str, version: str | None = None) -> None:
+    outcome = {"state": state, "sentence": sentence, "version": version, "figures": {}}
+    (folder / "outcome.json").write_text(json.dumps(outcome))
+    raise SystemExit(1 if state == "failed" else 0)
+
+
+def publish(name: str) -> None:
+    made = folder / "candidate"
+    made.mkdir()
+    (made / "config.json").write_text(json.dumps({"name": name}))
+    registry = Registry(root, None)
+    registry.publish("essay", name, made, parent="e-1")
+    registry.move_alias("essay", "live", name, "better")
+
+
+with (folder / "progress.jsonl").open("a") as progress:
+    for step in range(1, 4):
+        line = {"step": step, "steps": 3, "loss": 3.0 - step, "eta_s": 3 - step}
+        progress.write(json.dumps(line) + "\n")
+        progress.flush()
+        time.sleep(0.02)
+    progress.write(json.dumps({"step": 3, "score": 1.25}) + "\n" + '{"step": 4, "lo')
+print("epoch 1\repoch 2\rthreads", os.environ["OMP_NUM_THREADS"], "nice", os.nice(0), flush=True)  # noqa: T201
+print("token", os.environ.get("DISCORD_TOKEN"), flush=True)  # noqa: T201
+
+match script:
+    case "promote":
+        publish("e-2")
+        end("promoted", "It is 3 % better.", "e-2")
+    case "refuse":
+        end("refused", "It is 2 % worse.")
+    case "say":
+        end("failed", "No essay has a mark.")
+    case "memory":
+        raise MemoryError
+    case "disk":
+        raise OSError(28, "No space left on device")
+    case "killed":
+        os.kill(os.getpid(), signal.SIGKILL)
+    case "crash":
+        raise ZeroDivisionError("deep inside")
+    case "wait":
+        while not (folder / "stop").exists():
+            time.sleep(0.02)
+        end("stopped", "Stopped at step 3.")
+    case "deaf":
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        print("deaf", flush=True)  # noqa: T201
+        time.sleep(60)
