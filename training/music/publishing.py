@@ -88,7 +88,7 @@ major or A minor, on a grid of sixteenths. {weights:,} weights; styles: {styles}
 
 ## Recipe
 
-{task.steps_done:,} steps, seed {task.seed}: first a codec of half bars, then, with the codec frozen,
+{task.steps_done:,} steps, seed {task.seed}: first a codec of half bars, then, with it frozen,
 a generator of its codes against a discriminator with a stream per track, an onset stream, a chroma
 stream and a shared stream; relativistic pairing with gradient penalties; averaged weights.
 

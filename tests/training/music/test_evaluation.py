@@ -42,9 +42,7 @@ def test_report_has_every_set_and_track(report: Report, tmp_path: Path) -> None:
     assert written["figures"]["score"] == report.score > 0
 
 
-def test_evaluation_is_the_same_twice(
-    corpus: Corpus, generator: Generator, report: Report
-) -> None:
+def test_evaluation_is_the_same_twice(corpus: Corpus, generator: Generator, report: Report) -> None:
     assert evaluate(generator, corpus, count=8, seed=1).json() == report.json()
 
 

@@ -1,0 +1,116 @@
+import json
+from pathlib import Path
+
+import pytest
+import torch
+import typer
+from safetensors.torch import load_file
+from typer.testing import CliRunner
+
+from models.music.gan import load_generator
+from models.registry import Registry
+from tests.training.music.songs import write_midi, write_phrases
+from training.music.commands import evaluate, train
+from training.music.task import MusicTask
+
+app = typer.Typer()
+app.command("music")(train)
+app.command("evaluate")(evaluate)
+
+
+def call(*arguments: str | Path) -> str:
+    result = CliRunner().invoke(app, [str(a) for a in arguments])
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+@pytest.fixture(scope="module")
+def songs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_phrases(tmp_path_factory.mktemp("songs"))
+
+
+@pytest.fixture(scope="module")
+def registry(songs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A registry in which a tiny version is live."""
+    root = tmp_path_factory.mktemp("registry")
+    said = call(
+        "music", "--corpus", songs, "--out", root / "run", "--preset", "tiny", "--steps", "8",
+        "--registry", root, "--publish", "tiny", "--promote",
+    )  # fmt: skip
+    assert "is live" in said
+    return root
+
+
+def test_published_version_is_whole_and_plays(registry: Path) -> None:
+    version = Registry(registry, shipped=None).resolve("music", "live")
+    version.verify()
+    assert version.name == "tiny" and version.manifest["steps"] == 8
+    generator = load_generator(version.path)
+    assert len(generator.phrases(generator.latent(1, 2), style="rock")) == 2
+    assert version.read_json("metrics.json")["figures"]["score"] > 0
+    card = (version.path / "README.md").read_text()
+    assert "| drums | empty bars |" in card and "private collection" in card
+    assert (version.path / "samples" / "rock.png").is_file()
+
+
+def test_training_goes_on_from_the_live_version_on_other_songs(
+    registry: Path, tmp_path: Path
+) -> None:
+    call(
+        "music", "--corpus", write_midi(tmp_path / "own"), "--out", tmp_path / "run", "--preset",
+        "tiny", "--steps", "2", "--registry", registry, "--continue-from", "live", "--publish",
+        "own", "--style", "ours",
+    )  # fmt: skip
+    version = Registry(registry, shipped=None).resolve("music", "own")
+    assert version.parent == "tiny"
+    assert load_generator(version.path).config.styles == ("hiphop", "rock", "ours")
+    outcome = json.loads((tmp_path / "run" / "outcome.json").read_text())
+    assert outcome["state"] == "finished" and outcome["version"] == "own"
+
+
+def test_stopped_run_goes_on_as_if_it_had_not_stopped(
+    songs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    common = ("music", "--corpus", songs, "--preset", "tiny", "--steps", "5", "--out")
+    call(*common, tmp_path / "whole")
+    step = MusicTask.step
+
+    def last_step(task: MusicTask) -> tuple[dict[str, float], int]:
+        if task.steps_done == 2:
+            (tmp_path / "cut" / "stop").touch()
+        return step(task)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MusicTask, "step", last_step)
+        assert "stopped after 3 steps" in call(*common, tmp_path / "cut")
+    assert "ended after 5 steps" in call(*common, tmp_path / "cut", "--resume")
+    whole, cut = (load_file(tmp_path / f / "checkpoint.safetensors") for f in ("whole", "cut"))
+    assert all(torch.equal(whole[name], cut[name]) for name in whole)
+
+
+def test_evaluation_writes_tables_and_sheets(registry: Path, songs: Path, tmp_path: Path) -> None:
+    said = call(
+        "evaluate", "--corpus", songs, "--registry", registry, "--out", tmp_path, "--phrases", "4"
+    )
+    assert "| bass | empty bars |" in said
+    assert {"evaluation.json", "evaluation.md", "rock.png"} <= {p.name for p in tmp_path.iterdir()}
+
+
+@pytest.mark.parametrize(
+    ("more", "sentence"),
+    [
+        (("--corpus", "/nowhere"), "There is no music collection at /nowhere."),
+        (("--preset", "huge"), "There is no music preset called huge; there are cpu, gpu, tiny."),
+        (("--continue-from", "old"), "There is no music model called old."),
+        (("--steps", "0"), "Training needs at least one step and some time."),
+    ],
+)
+def test_failures_are_one_sentence(
+    songs: Path, tmp_path: Path, more: tuple[str, str], sentence: str
+) -> None:
+    arguments = {"--corpus": str(songs), "--preset": "tiny", more[0]: more[1]}
+    flat = [part for pair in arguments.items() for part in pair]
+    result = CliRunner().invoke(app, ["music", "--out", str(tmp_path), *flat])
+    assert result.exit_code == 1
+    outcome = json.loads((tmp_path / "outcome.json").read_text())
+    assert (outcome["state"], outcome["sentence"]) == ("failed", sentence)
