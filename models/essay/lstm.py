@@ -172,6 +172,10 @@ class EssayLSTM(PreTrainedModel, GenerationMixin):  # type: ignore[misc]
 
     # ---- the recurrent trunk ---------------------------------------------------------------
 
+    def recurrences(self) -> list[Recurrence]:
+        """List the recurrent layers, from the input up."""
+        return [cast(Recurrence, layer) for layer in self.layers]
+
     def initial_state(self, rows: int) -> State:
         """Give empty memories (L, B, H)."""
         shape = (self.config.num_hidden_layers, rows, self.config.hidden_size)
@@ -202,7 +206,7 @@ class EssayLSTM(PreTrainedModel, GenerationMixin):  # type: ignore[misc]
         x = self.locked(self.embed(ids))
         stream, entry = self.skip(x), x
         new_h, new_c = [], []
-        for number, layer in enumerate(self.layers):
+        for number, layer in enumerate(self.recurrences()):
             inside = self.locked(self.norms[number](entry + felt[number]))
             out, (h_n, c_n) = layer(inside, (h[number], c[number]), marks)
             stream = stream + out

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from training.essays.corpus import Document
 
@@ -33,6 +35,31 @@ class Lexicon:
             documents += 1
         known = {word for word, count in frequency.items() if count >= known_from}
         return cls(frequency, documents, known)
+
+    def grown(self, texts: Iterable[str]) -> Lexicon:
+        """Know also the words that stand in at least two of these texts."""
+        own = Lexicon.count(texts, known_from=2)
+        frequency = Counter(self._frequency)
+        for word in own._known:
+            frequency.setdefault(word, 1)
+        return Lexicon(frequency, self._documents, self._known | own._known)
+
+    def spelt_like(self, texts: Iterable[str]) -> Lexicon:
+        """Keep the counts, but know only the words of these texts."""
+        known = Lexicon.count(texts)._known
+        return Lexicon(self._frequency, self._documents, known)
+
+    def save(self, path: Path, words: int = 40_000) -> None:
+        """Write the commonest known words with their counts."""
+        common = [(w, c) for w, c in self._frequency.most_common() if w in self._known][:words]
+        data = {"documents": self._documents, "words": dict(common)}
+        path.write_text(json.dumps(data, separators=(",", ":")), encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: Path) -> Lexicon:
+        """Read what ``save`` wrote."""
+        data = json.loads(path.read_text(encoding="utf-8"))
+        return cls(Counter(data["words"]), data["documents"], set(data["words"]))
 
     def rarity(self, word: str) -> float:
         """Give the inverse document frequency in nats."""
@@ -110,3 +137,36 @@ def _well_shaped(sentence: str) -> bool:
         and sentence[-1] in ".!?\"')"
         and " ," not in sentence
     )
+
+
+_CONTRACTIONS = {
+    "dont": "don't", "doesnt": "doesn't", "didnt": "didn't", "cant": "can't", "couldnt": "couldn't",
+    "wouldnt": "wouldn't", "shouldnt": "shouldn't", "isnt": "isn't", "arent": "aren't",
+    "wasnt": "wasn't", "werent": "weren't", "havent": "haven't", "hasnt": "hasn't",
+    "im": "I'm", "ive": "I've", "thats": "that's", "theyre": "they're", "youre": "you're",
+    "theres": "there's", "alot": "a lot", "becuase": "because", "beacuse": "because",
+    "becasue": "because", "thier": "their", "recieve": "receive", "belive": "believe",
+    "definately": "definitely", "untill": "until", "wich": "which", "freind": "friend",
+    "freinds": "friends", "everytime": "every time", "aswell": "as well", "infact": "in fact",
+    "tho": "though", "thru": "through", "cuz": "because", "wont": "won't",
+}  # fmt: skip
+_MISSPELT = re.compile(r"\b(" + "|".join(_CONTRACTIONS) + r")\b", re.I)
+_LONE_I = re.compile(r"\bi(?=['\s,.;!?]|$)")
+_SMALL_START = re.compile(r"(^|[.!?]\s+)([a-z])")
+_TIGHT = re.compile(r"([a-z]{2}[,;:.!?])([A-Za-z]{2})")
+_LOOSE = re.compile(r"\s+([,.;:!?])(?=\s|$)")
+
+
+def polished(text: str) -> str:
+    """Mend what a proof-reader mends without thinking: apostrophes, capitals, spaces at commas."""
+
+    def mend(match: re.Match[str]) -> str:
+        fixed = _CONTRACTIONS[match[0].lower()]
+        return fixed[:1].upper() + fixed[1:] if match[0][0].isupper() else fixed
+
+    def paragraph(block: str) -> str:
+        block = _LOOSE.sub(r"\1", _TIGHT.sub(r"\1 \2", block))
+        block = _MISSPELT.sub(mend, _LONE_I.sub("I", block))
+        return _SMALL_START.sub(lambda m: m[1] + m[2].upper(), block)
+
+    return "\n\n".join(paragraph(block) for block in text.split("\n\n"))

@@ -1,0 +1,179 @@
+"""The whole way of an essay run: prepare, train phase after phase, hand over the finished model."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import cast
+
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import PreTrainedTokenizerFast
+
+from models.essay.lstm import EssayLSTM
+from models.registry import Version
+from training.essays.labels import Lexicon
+from training.essays.prepare import Prepared, phase_data, prepare
+from training.essays.presets import Phase, Preset
+from training.essays.task import EssayTask, prime
+from training.loop import Plan, run
+from training.runs import Outcome, write_json
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What a run gives: how it ended, and the model if it ended well."""
+
+    outcome: Outcome
+    model: EssayLSTM
+    prepared: Prepared
+
+
+@dataclass(frozen=True)
+class Orders:
+    """What a caller asks of a run."""
+
+    corpus: Path
+    out: Path
+    preset: Preset
+    minutes: float | None = None
+    steps: int | None = None
+    seed: int = 1
+    resume: bool = False
+    parent: Version | None = None
+
+
+def train(orders: Orders) -> Finished:
+    """Run every phase that is not finished yet."""
+    torch.manual_seed(orders.seed)
+    tokenizer, lexicon, model = _parent(orders.parent)
+    prepared = prepare(
+        orders.corpus, orders.out, orders.preset, orders.seed, tokenizer=tokenizer, lexicon=lexicon
+    )
+    phases = (orders.preset.own_phase,) if orders.parent else orders.preset.phases
+    if model is None:
+        torch.manual_seed(orders.seed)
+        model = EssayLSTM(orders.preset.config(len(prepared.tokenizer)))
+    outcome = Outcome("finished", "There was nothing to train.")
+    for number, phase in enumerate(phases):
+        done = orders.out / phase.name / "finished.safetensors"
+        if orders.resume and done.is_file():
+            model.load_state_dict(load_file(done))
+            continue
+        outcome = _phase(orders, prepared, model, phase, first=number == 0)
+        if outcome.state != "finished":
+            break
+        save_file(model.state_dict(), done)
+    return Finished(outcome, model, prepared)
+
+
+def _parent(
+    version: Version | None,
+) -> tuple[PreTrainedTokenizerFast | None, Lexicon | None, EssayLSTM | None]:
+    """Load what an earlier version hands down."""
+    if version is None:
+        return None, None, None
+    version.verify()
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(version.path)
+    model = cast(EssayLSTM, EssayLSTM.from_pretrained(version.path, dtype=torch.float32))
+    return tokenizer, Lexicon.load(version.path / "lexicon.json"), model
+
+
+def _phase(
+    orders: Orders, prepared: Prepared, model: EssayLSTM, phase: Phase, *, first: bool
+) -> Outcome:
+    """Train one phase; afterwards the model holds its averaged weights."""
+    preset, folder = orders.preset, orders.out / phase.name
+    folder.mkdir(parents=True, exist_ok=True)
+    data = phase_data(prepared, phase, preset, orders.seed, folder / "data.npz")
+    if first and orders.parent is None:
+        prime(model, data)
+    model.locked.p = phase.dropout
+    for layer in model.recurrences():
+        layer.weight_drop = phase.weight_drop
+    shown = {
+        name: (packed, _spread(packed.documents, preset.held_out_documents))
+        for name, packed in prepared.held_out.items()
+    }
+    if orders.parent is not None:  # a collection of one's own: its unread essays decide
+        shown = {k: shown[k] for k in ("seen", "unseen", "general") if k in shown}
+    recipe = replace(phase.recipe, seed=orders.seed)
+    task = EssayTask(model, prepared.tokenizer, data, shown, recipe)
+    outcome = run(
+        task,
+        folder,
+        _plan(orders, phase),
+        resume=orders.resume,
+        seed=orders.seed,
+        phase=phase.name,
+        watch=orders.out,
+    )
+    weights = dict(task.averaged())
+    best = folder / "best.safetensors"
+    if phase.keep_best and best.is_file() and outcome.state == "finished":
+        kept = load_file(best)
+        weights = {k[4:]: v for k, v in kept.items() if k.startswith("ema.")}
+    if outcome.state == "finished":
+        model.load_state_dict(weights, strict=False)
+    return outcome
+
+
+def _plan(orders: Orders, phase: Phase) -> Plan:
+    """Give a phase its share of the steps and of the minutes."""
+    preset = orders.preset
+    minutes = orders.minutes if orders.minutes is not None else preset.minutes
+    steps = orders.steps if orders.steps is not None else preset.steps
+    if steps < 1 or (minutes is not None and minutes <= 0):
+        raise ValueError("Training needs at least one step and some time.")
+    if orders.steps is not None and orders.minutes is None:
+        minutes = None
+    return Plan(
+        steps=max(1, round(steps * phase.share)),
+        max_minutes=minutes * phase.share if minutes is not None else None,
+        evaluate_every=preset.evaluate_every,
+        save_every=preset.save_every,
+        sample_every=preset.sample_every,
+        log_every=min(20, max(1, preset.evaluate_every // 10)),
+    )
+
+
+def _spread(count: int, limit: int) -> Sequence[int]:
+    """Choose documents evenly."""
+    return range(0, count, max(1, -(-count // limit)))
+
+
+def write_model(finished: Finished, folder: Path) -> None:
+    """Write what a version needs to write and to be trained further."""
+    model = finished.model
+    model.locked.p = model.config.dropout
+    model.eval()
+    model.save_pretrained(folder)
+    finished.prepared.tokenizer.save_pretrained(folder)
+    finished.prepared.lexicon.save(folder / "lexicon.json")
+    write_json(
+        folder / "generation.json", {"temperature": 0.8, "top_p": 0.92, "guidance": 1.3, "mark": 5}
+    )
+
+
+def describe(orders: Orders, finished: Finished) -> dict[str, object]:
+    """Give the facts that the manifest keeps."""
+    corpus = finished.prepared.corpus
+    licences = {x for s in corpus.sources.values() for x in cast(list[str], s["licences"])}
+    return {
+        "corpus_sha256": corpus.sha256,
+        "sources": corpus.sources,
+        "licences": sorted(licences),
+        "preset": orders.preset.name,
+        "seed": orders.seed,
+        "trained": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "parameters": sum(p.numel() for p in finished.model.parameters()),
+        "splits": json.loads(json.dumps(_split_sizes(finished))),
+    }
+
+
+def _split_sizes(finished: Finished) -> dict[str, int]:
+    essays = finished.prepared.corpus.essays
+    return {s: sum(e.document.split == s for e in essays) for s in ("train", "seen", "unseen")}

@@ -1,0 +1,86 @@
+"""The gate between a candidate and the live version, the same for every family."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from models.registry import Registry, Version
+from training.runs import Outcome
+
+MARGIN = 0.02  # of a plain figure's live value
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A measured value, which way is better, and how much worse is still the same."""
+
+    value: float
+    better: Literal["lower", "higher"] = "lower"
+    margin: float | None = None  # absolute; None = MARGIN of the live value
+
+    def is_worse_than(self, live: Figure) -> bool:
+        """Tell whether this is worse than a live value by more than the margin."""
+        loss = self.value - live.value if self.better == "lower" else live.value - self.value
+        margin = MARGIN * abs(live.value) if self.margin is None else self.margin
+        return not loss <= margin  # a value that is no number is worse
+
+
+Figures = Mapping[str, Figure | float]
+
+
+def judge(candidate: Figures, live: Figures | None) -> list[str]:
+    """Say in words every figure in which a candidate is worse than the live version."""
+    complaints = []
+    for name, value in candidate.items():
+        figure = _figure(value)
+        if figure.value != figure.value:
+            complaints.append(f"{_spoken(name)} could not be measured")
+        elif live is not None and name in live and figure.is_worse_than(_figure(live[name])):
+            before = _figure(live[name]).value
+            complaints.append(f"{_spoken(name)} is {figure.value:.3g} instead of {before:.3g}")
+    return complaints
+
+
+def promote(
+    registry: Registry, family: str, version: Version, candidate: Figures, live: Figures | None
+) -> Outcome:
+    """Make a version live if it is nowhere worse than the live one; say so in one sentence."""
+    complaints = judge(candidate, live)
+    values = {name: _figure(value).value for name, value in candidate.items()}
+    if complaints:
+        sentence = f"The new version {version.name} stays a candidate: {complaints[0]}."
+        registry.move_alias(family, "candidate", version.name, why=sentence)
+        return Outcome("refused", sentence, version.name, values)
+    sentence = f"The new version {version.name} is live{_gain(candidate, live)}."
+    registry.move_alias(family, "live", version.name, why=sentence)
+    return Outcome("promoted", sentence, version.name, values)
+
+
+def fresh_name(registry: Registry, family: str) -> str:
+    """Name the next version: the family and a number that is not taken."""
+    taken = {version.name for version in registry.versions(family)}
+    number = len(taken) + 1
+    while f"{family}-{number:04d}" in taken:
+        number += 1
+    return f"{family}-{number:04d}"
+
+
+def _gain(candidate: Figures, live: Figures | None) -> str:
+    """Word what the first figure gained."""
+    if not live:
+        return ""
+    name = next((n for n in candidate if n in live), None)
+    if name is None:
+        return ""
+    new, old = _figure(candidate[name]).value, _figure(live[name]).value
+    return f": {_spoken(name)} went from {old:.3g} to {new:.3g}"
+
+
+def _figure(value: Figure | float) -> Figure:
+    return value if isinstance(value, Figure) else Figure(float(value))
+
+
+def _spoken(name: str) -> str:
+    return name.replace("_", " ")
