@@ -41,7 +41,7 @@ RELOAD_PAUSES = (2.0, 5.0, 10.0, 30.0)
 class RunRefused(Exception):
     """The run cannot be started; the message is one plain sentence."""
 
-    def __init__(self, sentence: str) -> None:
+    def __init__(self, sentence: Sentence) -> None:
         super().__init__(sentence)
         self.sentence = sentence
 
@@ -121,7 +121,7 @@ class RunKeeper:
             if stopped is None:
                 continue
             if stopped.state is RunState.STOPPED:
-                await self._tell_end(stopped, TrainingProcess(self._folder(stopped), None))
+                await self._tell_end(stopped)
             asked.append(stopped)
         self._wake.set()
         return asked
@@ -144,7 +144,15 @@ class RunKeeper:
 
     def curve(self, run: Run) -> Path | None:
         """Find the picture of a run's loss."""
-        return TrainingProcess(self._folder(run), None).curve
+        return self._left_by(run).curve
+
+    def last_lines(self, run: Run) -> tuple[str, ...]:
+        """Read the last words of a run that failed."""
+        return self._left_by(run).last_lines() if run.state is RunState.FAILED else ()
+
+    async def show_end(self, run: Run) -> None:
+        """Announce once more how a run ended."""
+        await self._tell_end(run)
 
     async def _advance(self) -> None:
         """Watch what runs, and start what may."""
@@ -169,7 +177,7 @@ class RunKeeper:
             sentence = (
                 error.sentence if isinstance(error, RunRefused) else Sentence("run_unstarted")
             )
-            await self._finish(run, RunState.FAILED, sentence, TrainingProcess(folder, None))
+            await self._finish(run, RunState.FAILED, sentence)
             return
         await self._store.runs.set_pid(run.id, child.pid)
         log.info("run started", run=run.id, family=run.family, pid=child.pid)
@@ -225,7 +233,7 @@ class RunKeeper:
         version = (ending.outcome or {}).get("version") or None
         if state is RunState.PROMOTED:
             state, sentence = await self._take_up(run, str(version), sentence)
-        await self._finish(run, state, sentence, child, version)
+        await self._finish(run, state, sentence, version)
 
     async def _take_up(self, run: Run, version: str, sentence: str) -> tuple[RunState, str]:
         """Make the service use the new version; go back to the old one if it cannot."""
@@ -250,13 +258,12 @@ class RunKeeper:
         run: Run,
         state: RunState,
         sentence: str,
-        child: TrainingProcess,
         version: str | None = None,
     ) -> None:
         if not await self._store.runs.finish(run.id, state, sentence, version):
             return
         log.info("run ended", run=run.id, state=state.value, sentence=str(sentence))
-        await self._tell_end(run, child)
+        await self._tell_end(run)
         self._wake.set()
 
     async def _tell(self, run: Run, child: TrainingProcess) -> None:
@@ -265,11 +272,10 @@ class RunKeeper:
         except Exception as error:
             log.warning("run not shown", run=run.id, error=repr(error))
 
-    async def _tell_end(self, run: Run, child: TrainingProcess) -> None:
+    async def _tell_end(self, run: Run) -> None:
         run = await self._store.runs.get(run.id) or run
-        lines = child.last_lines() if run.state is RunState.FAILED else ()
         try:
-            await self._announcer.finished(run, child.curve, lines)
+            await self._announcer.finished(run, self.curve(run), self.last_lines(run))
         except Exception as error:
             log.warning("end of run not shown", run=run.id, error=repr(error))
 
@@ -281,6 +287,9 @@ class RunKeeper:
         self._settings.runs_dir.mkdir(parents=True, exist_ok=True)
         if shutil.disk_usage(self._settings.runs_dir).free < DISK_NEEDED:
             raise RunRefused(Sentence("run_disk"))
+
+    def _left_by(self, run: Run) -> TrainingProcess:
+        return TrainingProcess(self._folder(run), None)
 
     def _folder(self, run: Run) -> Path:
         if run.run_dir is not None:
