@@ -105,12 +105,21 @@ class _Work:
 class EssayEngine:
     """Holds the essay model and writes for any number of callers; every method is thread-safe."""
 
-    def __init__(self, *, device: str = "auto", slots: int = 32, queue_limit: int = 64) -> None:
+    def __init__(
+        self,
+        *,
+        device: str = "auto",
+        slots: int = 32,
+        queue_limit: int = 64,
+        decoding: Decoding | None = None,
+    ) -> None:
+        """Choose a device; ``decoding`` overrides what the versions themselves say."""
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
         self._device = torch.device(device)
         self._slots = slots
         self._queue_limit = queue_limit
+        self._decoding = decoding
         self._gate = threading.Condition()
         self._queue: deque[Ticket] = deque()
         self._works: list[_Work] = []
@@ -134,7 +143,7 @@ class EssayEngine:
             self._gate.notify_all()
 
     def _read(self, version: Version) -> tuple[Table, ModelInfo]:
-        how = Decoding.read(version.path)
+        how = self._decoding or Decoding.read(version.path)
         disable_progress_bar()
         model = EssayLSTM.from_pretrained(version.path)
         tokenizer = AutoTokenizer.from_pretrained(version.path)
