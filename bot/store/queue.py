@@ -15,7 +15,7 @@ from bot.sentences import Sentence
 from bot.store import mapping
 from bot.store.database import Database
 from bot.store.shapes import NOBODY, Artifact, NewRequest, Pulse, Request
-from bot.store.states import State, sources
+from bot.store.states import State, may_move
 from bot.store.tables import artifacts, events, requests
 from models.contract import BeatTake, EssayDone
 
@@ -192,6 +192,7 @@ class Queue:
         """Queue a running request again; not counted, the attempt has not happened."""
         now = self._db.clock()
         return await self._move(
+            State.RUNNING,
             State.QUEUED,
             _held(request),
             why,
@@ -206,9 +207,9 @@ class Queue:
         before = await self._fetch(mine)
         if before is None:
             return None
-        waiting = and_(mine, requests.c.state == State.QUEUED)
         ended = {"finished_at": self._db.clock(), "interaction_token": None}
-        if await self._move(State.CANCELLED, waiting, "cancelled while waiting", **ended):
+        why = "cancelled while waiting"
+        if await self._move(State.QUEUED, State.CANCELLED, mine, why, **ended):
             return replace(before, state=State.CANCELLED)
         asked = (
             update(requests)
@@ -223,6 +224,7 @@ class Queue:
     async def revive(self, request_id: int, channel_id: int | None, message_id: int | None) -> bool:
         """Complete an expired request whose result was shown after all."""
         return await self._move(
+            State.EXPIRED,
             State.DONE,
             requests.c.id == request_id,
             "shown later",
@@ -260,42 +262,44 @@ class Queue:
             mine = and_(_held(lost), silent)
         ended = {"finished_at": now, "interaction_token": None}
         if lost.cancel_requested:
-            won = await self._move(State.CANCELLED, mine, "its worker went silent", **ended)
+            won = await self._move(lost.state, State.CANCELLED, mine, _SILENT, **ended)
         elif lost.state is State.QUEUED or now - lost.created_at > MAX_AGE:
-            sentence = Sentence("too_old")
-            won = await self._move(State.FAILED, mine, sentence, error=str(sentence), **ended)
+            won = await self._fail_lost(lost, mine, Sentence("too_old"), **ended)
         elif lost.attempts >= MAX_ATTEMPTS:
-            sentence = Sentence("lost")
-            won = await self._move(State.FAILED, mine, sentence, error=str(sentence), **ended)
+            won = await self._fail_lost(lost, mine, Sentence("lost"), **ended)
         else:
-            won = await self._move(State.QUEUED, mine, "its worker went silent", **_UNCLAIMED)
+            won = await self._move(lost.state, State.QUEUED, mine, _SILENT, **_UNCLAIMED)
         found = await self._fetch(requests.c.id == lost.id) if won else None
         # Whoever says what became of it still needs the token that the row has lost.
         return found and replace(found, interaction_token=lost.interaction_token)
 
+    async def _fail_lost(
+        self, lost: Request, mine: ColumnElement[bool], why: Sentence, **values: object
+    ) -> bool:
+        return await self._move(lost.state, State.FAILED, mine, why, error=str(why), **values)
+
     async def _end(self, request: Request, new: State, why: str, **values: object) -> bool:
         # The token is a key to the user's conversation: it goes as soon as it is of no use.
         values |= {"finished_at": self._db.clock(), "interaction_token": None}
-        return await self._move(new, _held(request), why, **values)
+        return await self._move(State.RUNNING, new, _held(request), why, **values)
 
     async def _move(
-        self, new: State, where: ColumnElement[bool], why: str, **values: object
+        self, old: State, new: State, where: ColumnElement[bool], why: str, **values: object
     ) -> bool:
-        """Change the state of one row if the table of transitions allows it; say who won."""
-        now = self._db.clock()
+        """Change the state of one row as the table of transitions allows; say who won."""
+        if not may_move(old, new):
+            raise ValueError(f"a request does not go from {old} to {new}")
+        changed = (
+            update(requests)
+            .where(where, requests.c.state == old)
+            .values(state=new, **values)
+            .returning(requests.c.id)
+        )
         async with self._db.write() as db:
-            for old in sorted(sources(new)):
-                changed = await db.execute(
-                    update(requests)
-                    .where(where, requests.c.state == old)
-                    .values(state=new, **values)
-                    .returning(requests.c.id)
-                )
-                row = changed.one_or_none()
-                if row is not None:
-                    await _log(db, row.id, now, old, new, why)
-                    return True
-        return False
+            row = (await db.execute(changed)).one_or_none()
+            if row is not None:
+                await _log(db, row.id, self._db.clock(), old, new, why)
+        return row is not None
 
     async def _fetch(self, where: ColumnElement[bool]) -> Request | None:
         async with self._db.read() as db:
@@ -303,6 +307,7 @@ class Queue:
         return None if row is None else mapping.request(row)
 
 
+_SILENT = "its worker went silent"
 _UNCLAIMED: dict[str, None] = {
     "worker": None,
     "claim": None,

@@ -46,8 +46,3 @@ FINAL = frozenset(State) - OPEN
 def may_move(old: State, new: State) -> bool:
     """Say whether the table allows a change."""
     return new in TRANSITIONS[old]
-
-
-def sources(new: State) -> frozenset[State]:
-    """List the states from which one may come to ``new``."""
-    return frozenset(old for old, targets in TRANSITIONS.items() if new in targets)
