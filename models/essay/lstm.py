@@ -85,12 +85,17 @@ class Recurrence(nn.Module):
         self.weight_hh = nn.Parameter(torch.empty(4 * hidden, hidden))
         self.bias = nn.Parameter(torch.zeros(4 * hidden))
         # Closes input, forget and output gates: what follows starts from an empty memory.
-        closing = torch.full((4 * hidden, 1), -60.0)
-        closing[2 * hidden : 3 * hidden] = 0.0
-        self.register_buffer("closing", closing, persistent=False)
+        self.register_buffer("closing", torch.empty(4 * hidden, 1), persistent=False)
+        self.close()
+
+    def close(self) -> None:
+        """Fill the constant that closes the gates (also after loading, which skips it)."""
+        closing = cast(Tensor, self.closing)
+        closing.fill_(-60.0)
+        closing[2 * self.hidden : 3 * self.hidden] = 0.0
 
     def forward(self, x: Tensor, state: State, reset: Tensor | None = None) -> tuple[Tensor, State]:
-        """Run over ``x`` (T, B, F); ``reset`` (T, B) marks steps after which the memory is empty."""
+        """Run over ``x`` (T, B, F); after a step marked in ``reset`` (T, B) the memory is empty."""
         weight_ih, weight_hh = self.weight_ih, self.weight_hh
         if self.training and self.weight_drop > 0:
             weight_hh = F.dropout(weight_hh, self.weight_drop)
@@ -262,9 +267,7 @@ class EssayLSTM(PreTrainedModel, GenerationMixin):  # type: ignore[misc]
         return EssayOutput(loss=loss, logits=logits, state=new_state)
 
     @torch.no_grad()
-    def step(
-        self, token_ids: Tensor, condition: Tensor, state: State
-    ) -> tuple[Tensor, State]:
+    def step(self, token_ids: Tensor, condition: Tensor, state: State) -> tuple[Tensor, State]:
         """Feed one token a row: ids (B,), condition (B, C) -> log-probabilities (B, V), state."""
         y, new_state = self.hidden(token_ids.unsqueeze(1), condition, None, state)
         return self.log_probs(y[0]), new_state
@@ -279,35 +282,35 @@ class EssayLSTM(PreTrainedModel, GenerationMixin):  # type: ignore[misc]
         return {"input_ids": ids, "state": state, "condition": kwargs.get("condition")}
 
     def _update_model_kwargs_for_generation(
-        self, outputs: EssayOutput, model_kwargs: dict[str, Any], **_: Any
+        self, outputs: ModelOutput, model_kwargs: dict[str, Any], *_: Any, **__: Any
     ) -> dict[str, Any]:
-        model_kwargs["state"] = outputs.state
+        model_kwargs["state"] = outputs["state"]
         return model_kwargs
 
     def get_input_embeddings(self) -> nn.Embedding:
         """Give the tied embedding."""
         return self.embed
 
-    def set_input_embeddings(self, value: nn.Embedding) -> None:
+    def set_input_embeddings(self, value: nn.Module) -> None:
         """Replace the tied embedding."""
-        self.embed = value
+        self.embed = cast(nn.Embedding, value)
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
         """Initialise: orthogonal recurrences, open forget gates, small embeddings."""
         if isinstance(module, Recurrence):
             nn.init.xavier_uniform_(module.weight_ih)
-            # Views of a loaded weight do not carry the mark that keeps it from being overwritten.
-            if not getattr(module.weight_hh, "_is_hf_initialized", False):
+            # nn.init spares loaded weights by a mark on them, which views of them do not carry.
+            if _is_fresh(module.weight_hh):
                 for gate in module.weight_hh.chunk(4):
                     nn.init.orthogonal_(gate)
-            nn.init.zeros_(module.bias)
-            module.bias[module.hidden : 2 * module.hidden].fill_(1.0)
-            module.closing.fill_(-60.0)
-            module.closing[2 * module.hidden : 3 * module.hidden].fill_(0.0)
+            if _is_fresh(module.bias):
+                module.bias.zero_()
+                module.bias[module.hidden : 2 * module.hidden] = 1.0
+            module.close()
         elif isinstance(module, nn.Embedding):
             nn.init.normal_(module.weight, std=0.05)
-            if module.padding_idx is not None:
+            if module.padding_idx is not None and _is_fresh(module.weight):
                 module.weight[module.padding_idx].zero_()
         elif isinstance(module, nn.LayerNorm):
             nn.init.ones_(module.weight)
@@ -319,7 +322,12 @@ class EssayLSTM(PreTrainedModel, GenerationMixin):  # type: ignore[misc]
         elif isinstance(module, EssayLSTM):
             nn.init.zeros_(module.output_bias)
             nn.init.zeros_(module.condition_bias)
-            nn.init.ones_(module.token_weight)
+            nn.init.ones_(cast(Tensor, module.token_weight))
+
+
+def _is_fresh(parameter: Tensor) -> bool:
+    """Tell a parameter that awaits its first values from one that was loaded."""
+    return not getattr(parameter, "_is_hf_initialized", False)
 
 
 AutoConfig.register("essay-lstm", EssayConfig)
