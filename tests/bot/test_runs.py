@@ -105,7 +105,7 @@ class Office:
         return await self.until(run, lambda now: now.finished_at and len(self.board.ended) > 0)
 
     async def process_of(self, run: Run) -> psutil.Process:
-        now = await self.until(run, lambda now: now.pid and now.progress.get("score"))
+        now = await self.until(run, lambda now: now.pid and now.progress.get("held_out"))
         return psutil.Process(now.pid)
 
 
@@ -142,7 +142,11 @@ async def test_a_better_model_goes_live_and_the_service_takes_it(office: Office)
         "It is 3 % better.",
     )
     assert office.service.reloads == [Family.ESSAY]
-    assert (run.progress["step"], run.progress["loss"], run.progress["score"]) == (3, 0.0, 1.25)
+    assert (run.progress["step"], run.progress["loss"], run.progress["held_out"]) == (
+        3,
+        0.0,
+        {"score": 1.25},
+    )
     assert office.board.ended[0][0] == run
     assert live(office) == "e-2"
 

@@ -39,11 +39,15 @@ def picture() -> bytes:
     """Draw the smallest PNG there is."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
 
     head = struct.pack(">IIBBBBB", 1, 1, 8, 0, 0, 0, 0)
     pixels = zlib.compress(b"\0\0")
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
+    )
 
 
 class FakeService:
@@ -62,6 +66,8 @@ class FakeService:
         self.sentence = "The sea is wide. "
         self.audio_bytes = 2000
         self.stopped = 0
+        #: Families whose live version was taken up.
+        self.reloaded: list[str] = []
 
     async def essay(self, request: EssayRequest) -> AsyncGenerator[EssayEvent, None]:
         """Write the same sentence until there are enough words."""
@@ -136,12 +142,11 @@ class FakeService:
                 device="cpu",
             )
 
-        return Models(
-            models=(info(Family.ESSAY, ESSAY_STYLES), info(Family.MUSIC, BEAT_STYLES))
-        )
+        return Models(models=(info(Family.ESSAY, ESSAY_STYLES), info(Family.MUSIC, BEAT_STYLES)))
 
     async def reload(self, family: Family) -> Reloaded:
         """Do as if a model were loaded."""
+        self.reloaded.append(family.value)
         return Reloaded(family=family, before="old", now="new", seconds=0.0)
 
     async def health(self) -> Health:

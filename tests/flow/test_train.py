@@ -1,0 +1,220 @@
+"""/train from Discord, with real child processes in the place of training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import discord
+import pytest
+
+from bot.runs import RunKeeper
+from bot.settings import Settings
+from bot.store import Run, RunState
+from models.registry import Registry
+from tests.bot.test_runs import trainee_command
+from tests.flow.fake_service import FakeService
+from tests.flow.world import World
+
+pytestmark = pytest.mark.usefixtures("env")
+
+
+@pytest.fixture(autouse=True)
+def quick_keeper(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look often, and start a child that learns nothing."""
+    quick = {"look_seconds": 0.05, "card_seconds": 0.05, "command": trainee_command}
+    for name, value in quick.items():
+        monkeypatch.setitem(RunKeeper.__init__.__kwdefaults__, name, value)
+
+
+@pytest.fixture(autouse=True)
+def first_version(settings: Settings, tmp_path: Path) -> None:
+    made = tmp_path / "made"
+    made.mkdir()
+    (made / "config.json").write_text("{}")
+    registry = Registry(settings.registry_dir, None)
+    registry.publish("essay", "e-1", made, parent=None)
+    registry.move_alias("essay", "live", "e-1")
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    """Nobody is an admin yet."""
+    return settings.model_copy(update={"admin_ids": frozenset()})
+
+
+def crown(world: World, member: Any) -> None:
+    """Put a member on the list of admins, as the operator would."""
+    admins = world.bot.settings.admin_ids | {member.id}
+    world.settings = world.settings.model_copy(update={"admin_ids": admins})
+    world.bot.settings = world.settings
+
+
+@pytest.fixture
+def carol(world: World) -> Any:
+    """A manager of the guild, to whom Discord shows the command."""
+    may = discord.Permissions(manage_guild=True)
+    role = world.guild.create_role("managers", permissions=may)
+    return world.guild.add_member(world.env.create_user("carol"), roles=[role])
+
+
+@pytest.fixture
+def chief(world: World, carol: Any) -> Any:
+    """The same manager, made an admin of the bot."""
+    crown(world, carol)
+    return carol
+
+
+def teach(world: World, script: str) -> None:
+    corpus = world.settings.corpus_dir("essay")
+    corpus.mkdir(parents=True, exist_ok=True)
+    (corpus / "script").write_text(script)
+
+
+async def begin(world: World, chief: Any, script: str) -> Run:
+    teach(world, script)
+    result = await chief.slash(world.channel, "train start", family="essay", minutes=5)
+    assert result.response is not None
+    assert not result.ephemeral, result.response.content
+    return (
+        (await world.store.runs.open())[-1]
+        if await world.store.runs.open()
+        else (await world.store.runs.history(limit=1))[0]
+    )
+
+
+async def until(world: World, run: Run, state: RunState) -> Run:
+    async def reached() -> bool:
+        now = await world.store.runs.get(run.id)
+        return now is not None and now.state is state
+
+    await world.until_async(reached)
+    found = await world.store.runs.get(run.id)
+    assert found is not None
+    return found
+
+
+def card(world: World, run: Run) -> discord.Message:
+    return next(m for m in world.messages() if m.id == run.message_id)
+
+
+async def shows(world: World, run: Run, text: str) -> discord.Message:
+    def there() -> bool:
+        embed = card(world, run).embeds[0]
+        return text in str(embed.to_dict())
+
+    await world.until(there)
+    return card(world, run)
+
+
+async def test_a_better_model_is_told_in_the_channel_and_served(
+    world: World, chief: Any, service: FakeService
+) -> None:
+    run = await begin(world, chief, "promote")
+    run = await until(world, run, RunState.PROMOTED)
+    message = await shows(world, run, "It is 3 % better.")
+    fields = {field.name: field.value for field in message.embeds[0].fields}
+    assert fields["Step"] == "3 of 3"
+    assert fields["New model"] == "e-2"
+    assert str(chief.id) in str(fields["Asked for"])
+    assert service.reloaded == ["essay"]
+    assert Registry(world.settings.registry_dir, None).resolve("essay").name == "e-2"
+
+
+async def test_the_card_moves_and_shows_the_curve_while_the_run_goes_on(
+    world: World, chief: Any
+) -> None:
+    run = await begin(world, chief, "wait")
+    run = await until(world, run, RunState.RUNNING)
+    message = await shows(world, run, "▰")
+    assert [file.filename for file in message.attachments] == ["loss.png"]
+    stopped = await chief.slash(world.channel, "train stop")
+    assert stopped.ephemeral
+    run = await until(world, run, RunState.STOPPED)
+    await shows(world, run, "Stopped at step 3.")
+
+
+@pytest.mark.parametrize(
+    ("script", "sentence"),
+    [
+        ("refuse", "It is 2 % worse."),
+        ("crash", "The training run broke off; the model in use stays."),
+        ("memory", "The training run ran out of memory; the model in use stays."),
+    ],
+)
+async def test_a_bad_run_is_one_sentence_and_changes_nothing(
+    world: World, chief: Any, service: FakeService, script: str, sentence: str
+) -> None:
+    run = await begin(world, chief, script)
+    run = await until(world, run, RunState.REFUSED if script == "refuse" else RunState.FAILED)
+    message = await shows(world, run, sentence)
+    last = {field.name: str(field.value) for field in message.embeds[0].fields}.get(
+        "Its last words"
+    )
+    assert (script == "crash") == ("deep inside" in str(last))
+    assert service.reloaded == []
+    assert Registry(world.settings.registry_dir, None).resolve("essay").name == "e-1"
+
+
+async def test_status_shows_what_runs_and_what_waits(world: World, chief: Any) -> None:
+    empty = await chief.slash(world.channel, "train status")
+    assert empty.ephemeral
+    assert "none yet" in empty.response.content
+    first = await begin(world, chief, "wait")
+    await until(world, first, RunState.RUNNING)
+    await begin(world, chief, "wait")
+    third = await chief.slash(world.channel, "train start", family="essay", minutes=5)
+    assert third.ephemeral
+    assert "waiting already" in third.response.content
+    told = await chief.slash(world.channel, "train status")
+    texts = [embed.description or "" for embed in told.response.message.embeds]
+    assert len(texts) == 2
+    assert "Waiting for the run before it" in texts[1]
+    await chief.slash(world.channel, "train stop", family="essay")
+    await until(world, first, RunState.STOPPED)
+    nothing = await chief.slash(world.channel, "train stop")
+    assert nothing.ephemeral
+
+
+@pytest.mark.parametrize("command", ["train start", "train status", "train stop"])
+async def test_nobody_else_may(world: World, carol: Any, command: str) -> None:
+    teach(world, "promote")
+    crown(world, world.bob)
+    options = {"family": "essay", "minutes": 5} if command == "train start" else {}
+    result = await carol.slash(world.channel, command, **options)
+    assert result.ephemeral
+    assert "Only the owner of this bot and its admins" in result.response.content
+    assert await world.store.runs.history() == []
+
+
+async def test_an_empty_corpus_is_said_before_anything_starts(world: World, chief: Any) -> None:
+    result = await chief.slash(world.channel, "train start", family="music", minutes=5)
+    assert result.ephemeral
+    assert "nothing to learn from" in result.response.content
+
+
+async def test_the_card_is_found_again_after_a_restart(world: World, chief: Any) -> None:
+    run = await begin(world, chief, "wait")
+    await until(world, run, RunState.RUNNING)
+    await world.crash()
+    (Path(str((await until(world, run, RunState.RUNNING)).run_dir)) / "stop").touch()
+    run = await until(world, run, RunState.STOPPED)
+    await shows(world, run, "Stopped at step 3.")
+
+
+async def test_a_deleted_card_is_posted_anew_at_the_end(world: World, chief: Any) -> None:
+    run = await begin(world, chief, "wait")
+    run = await until(world, run, RunState.RUNNING)
+    old = run.message_id
+    world.env.inject_error("PATCH", "/channels/*/messages/*", status=404, code=10008, times=None)
+    await chief.slash(world.channel, "train stop")
+    run = await until(world, run, RunState.STOPPED)
+
+    async def moved() -> bool:
+        now = await world.store.runs.get(run.id)
+        return now is not None and now.message_id != old
+
+    await world.until_async(moved)
+    now = await world.store.runs.get(run.id)
+    assert now is not None
+    await shows(world, now, "Stopped at step 3.")
