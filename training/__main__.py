@@ -1,4 +1,4 @@
-"""The training command line: ``python -m training essay | music | evaluate essay | evaluate music``."""
+"""The training command line: ``python -m training essay | music | evaluate essay|music``."""
 
 from __future__ import annotations
 

@@ -159,17 +159,15 @@ def _look(task: Task, directory: Path, clock: _Clock, watcher: _Watcher) -> dict
     return figures
 
 
-def save_checkpoint(
-    task: Task, directory: Path, clock: _Clock, name: str = CHECKPOINT
-) -> None:
+def save_checkpoint(task: Task, directory: Path, clock: _Clock, name: str = CHECKPOINT) -> None:
     """Replace ``<name>.safetensors`` and ``<name>.json``; the pair carries the step in both."""
     tensors = {k: v.detach().cpu().contiguous() for k, v in task.tensors().items()}
     temporary = directory / f".{name}.{os.getpid()}"
     save_file(tensors, temporary, metadata={"step": str(clock.step)})
     temporary.replace(directory / f"{name}.safetensors")
     loop = {"step": clock.step, "units": clock.units, "seconds": clock.seconds, "best": clock.best}
-    loop = {k: v if math.isfinite(v) else None for k, v in loop.items()}
-    write_json(directory / f"{name}.json", {"loop": loop, "task": task.facts()})
+    facts = {k: v if math.isfinite(v) else None for k, v in loop.items()}
+    write_json(directory / f"{name}.json", {"loop": facts, "task": task.facts()})
 
 
 def load_checkpoint(task: Task, directory: Path, name: str = CHECKPOINT) -> _Clock:

@@ -22,12 +22,12 @@ from transformers import (
     PreTrainedConfig,
     PreTrainedModel,
 )
-from transformers.utils import ModelOutput
+from transformers.utils.generic import ModelOutput
 
 State = tuple[Tensor, Tensor]
 
 
-class EssayConfig(PreTrainedConfig):  # type: ignore[misc]
+class EssayConfig(PreTrainedConfig):  # type: ignore[no-untyped-call]
     """Sizes of an EssayLSTM."""
 
     model_type = "essay-lstm"
@@ -51,7 +51,7 @@ class EssayConfig(PreTrainedConfig):  # type: ignore[misc]
 
 
 @dataclass
-class EssayOutput(ModelOutput):  # type: ignore[misc]
+class EssayOutput(ModelOutput):
     """What ``EssayLSTM.forward`` gives."""
 
     loss: Tensor | None = None
@@ -96,7 +96,8 @@ class Recurrence(nn.Module):
 
     def forward(self, x: Tensor, state: State, reset: Tensor | None = None) -> tuple[Tensor, State]:
         """Run over ``x`` (T, B, F); after a step marked in ``reset`` (T, B) the memory is empty."""
-        weight_ih, weight_hh = self.weight_ih, self.weight_hh
+        weight_ih: Tensor = self.weight_ih
+        weight_hh: Tensor = self.weight_hh
         if self.training and self.weight_drop > 0:
             weight_hh = F.dropout(weight_hh, self.weight_drop)
         if reset is not None:
@@ -110,7 +111,7 @@ class Recurrence(nn.Module):
         return out, (h.squeeze(0), c.squeeze(0))
 
 
-class EssayLSTM(PreTrainedModel, GenerationMixin):  # type: ignore[misc]
+class EssayLSTM(PreTrainedModel, GenerationMixin):  # type: ignore[no-untyped-call]
     """Causal language model with a condition; see the module's docstring."""
 
     config_class = EssayConfig
@@ -146,7 +147,7 @@ class EssayLSTM(PreTrainedModel, GenerationMixin):  # type: ignore[misc]
         self.skip = nn.Linear(embed, hidden, bias=False)
         self.project = nn.Linear(hidden, embed)
         self.locked = LockedDropout(config.dropout)
-        self.post_init()
+        self.post_init()  # type: ignore[no-untyped-call]
 
     # ---- the condition ---------------------------------------------------------------------
 
@@ -274,7 +275,7 @@ class EssayLSTM(PreTrainedModel, GenerationMixin):  # type: ignore[misc]
 
     # ---- Hugging Face plumbing -------------------------------------------------------------
 
-    def prepare_inputs_for_generation(
+    def prepare_inputs_for_generation(  # type: ignore[override]
         self, input_ids: Tensor, state: State | None = None, **kwargs: Any
     ) -> dict[str, Any]:
         """Feed only the last token once there is a state."""

@@ -2,7 +2,7 @@
 
 The model is told the same things twice. As text, a prefix::
 
-    <style_x> <mark_k> <len_k> <topic> topic ... <plan> kw kw <sep> kw kw ... <text> paragraph <par> ...
+    <style_x> <mark_k> <len_k> <topic> topic ... <plan> kw kw <sep> kw kw ... <text> words <par> ...
 
 and as a condition, felt at every step: the topic's and the present paragraph's words, the style,
 the mark, the paragraph's role and how many words remain. Training and writing both come here, so
@@ -17,7 +17,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Protocol
+from typing import Any, Protocol
 
 STYLES = (
     "none",
@@ -74,11 +74,11 @@ _QUOTES = str.maketrans(
 class Encoder(Protocol):
     """The part of a Hugging Face tokenizer that is used here."""
 
-    def encode(self, text: str, *, add_special_tokens: bool = ...) -> list[int]:
-        """Turn text into ids."""
+    def encode(self, text: str, /, *, add_special_tokens: bool = ...) -> Any:
+        """Turn text into ids: a list of ints."""
 
-    def convert_tokens_to_ids(self, tokens: str) -> int:
-        """Look up one token."""
+    def convert_tokens_to_ids(self, tokens: str, /) -> Any:
+        """Look up one token: an int."""
 
 
 @dataclass(frozen=True)
@@ -182,8 +182,8 @@ class Prompter:
     def prefix(self, wish: Wish, *, open_plan: bool = False) -> list[int]:
         """Give the ids to feed before the first word of text.
 
-        No ``<s>``: the memory starts empty. With ``open_plan`` the prefix ends after ``<plan>``, and
-        the model itself goes on: keywords, ``<sep>`` between paragraphs, then ``<text>``.
+        No ``<s>``: the memory starts empty. With ``open_plan`` the prefix ends after ``<plan>``,
+        and the model itself goes on: keywords, ``<sep>`` between paragraphs, then ``<text>``.
         """
         ids = [
             self.ids[f"<style_{STYLES[style_index(wish.style)]}>"],
@@ -218,7 +218,7 @@ class Prompter:
                 paragraphs.append([])
             elif token >= len(SPECIAL_TOKENS):
                 paragraphs[-1].append(token)
-        return tuple(tuple(decode(p).split()) for p in paragraphs[:PLAN_PARAGRAPHS])
+        return tuple(tuple(str(decode(p)).split()) for p in paragraphs[:PLAN_PARAGRAPHS])
 
     def condition(
         self, wish: Wish, *, paragraph: int = -1, paragraphs: int = 0, remaining: int | None = None
@@ -261,8 +261,8 @@ class Prompter:
 class Decoder(Protocol):
     """Turns ids into text."""
 
-    def __call__(self, ids: list[int], /) -> str:
-        """Decode."""
+    def __call__(self, ids: list[int], /) -> Any:
+        """Decode: a str."""
 
 
 def _padded(ids: Sequence[int]) -> list[int]:

@@ -7,13 +7,13 @@ import random
 from pathlib import Path
 
 TOPICS = ("School lunches", "Walking to school", "Music at home", "Garden work", "Rainy days")
-_WHO = "students teachers parents children friends neighbours people families".split()
+_WHO = ("students", "teachers", "parents", "children", "friends", "neighbours", "families")
 _WHAT = {
-    "School lunches": "lunch bread apples kitchen soup table menu taste".split(),
-    "Walking to school": "road walking shoes traffic morning bridge path corner".split(),
-    "Music at home": "music guitar songs piano singing evening practice sound".split(),
-    "Garden work": "garden flowers seeds water soil roses summer vegetables".split(),
-    "Rainy days": "rain umbrella clouds window puddles weather storm coat".split(),
+    "School lunches": ("lunch", "bread", "apples", "kitchen", "soup", "table", "menu"),
+    "Walking to school": ("road", "walking", "shoes", "traffic", "morning", "bridge", "path"),
+    "Music at home": ("music", "guitar", "songs", "piano", "singing", "evening", "practice"),
+    "Garden work": ("garden", "flowers", "seeds", "water", "soil", "roses", "summer"),
+    "Rainy days": ("rain", "umbrella", "clouds", "window", "puddles", "weather", "storm"),
 }
 _FRAMES = (
     "Many {who} think that the {a} is a good reason to talk about the {b}.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, cast
+from typing import Annotated
 
 import torch
 import typer
@@ -122,7 +122,7 @@ def _live(house: Registry) -> Version | None:
 
 def _likelihoods(version: Version, held_out: dict[str, Packed]) -> dict[str, dict[str, float]]:
     """Score another version on the same held-out text; 200 documents of each set."""
-    model = cast(EssayLSTM, EssayLSTM.from_pretrained(version.path, dtype=torch.float32))
+    model = EssayLSTM.from_pretrained(version.path, dtype=torch.float32)
     return measure_likelihood(model, held_out, documents=200)
 
 
@@ -139,4 +139,3 @@ def _gate_figures(version: Version, rows: dict[str, dict[str, float]]) -> dict[s
         sum(rep_n(t) for t in written) / max(len(written), 1), margin=0.02
     )
     return figures
-

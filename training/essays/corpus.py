@@ -1,4 +1,4 @@
-"""Documents: cleaned, checked for language, free of near-duplicates, with provenance and a split."""
+"""Documents: cleaned, checked for language, free of near-duplicates, with source and split."""
 
 from __future__ import annotations
 
@@ -15,11 +15,10 @@ SPLITS = ("train", "seen", "unseen")  # held-out documents of seen topics; whole
 _BLANK = re.compile(r"\n\s*\n+")
 _INLINE = re.compile(r"[ \t\r\f\v\n]+")
 _WORD = re.compile(r"[a-z']+")
-_STOP = frozenset(
-    "the a an and or but of to in on at for with as by from is are was were be been it its this that "
-    "these those he she they we you i not have has had do does can will would their his her our your "
-    "which who what when there if so than more all because people".split()
-)
+_COMMON = """the a an and or but of to in on at for with as by from is are was were be been it its this
+that these those he she they we you i not have has had do does can will would their his her our your
+who which what when there if so than more all because people"""
+_STOP = frozenset(_COMMON.split())
 _SOURCE_STYLES = {
     "persuade": "argument",
     "ellipse": "reflection",
@@ -118,7 +117,9 @@ def deduplicated(documents: Iterable[Document], threshold: float = 0.7) -> list[
     kept: list[Document] = []
     for document in documents:
         words = _WORD.findall(document.text.lower())
-        shingles = {" ".join(words[i : i + 5]).encode() for i in range(0, max(len(words) - 4, 1), 2)}
+        shingles = {
+            " ".join(words[i : i + 5]).encode() for i in range(0, max(len(words) - 4, 1), 2)
+        }
         sketch = MinHash(num_perm=32, seed=1)
         sketch.update_batch(sorted(shingles))
         if not index.query(sketch):

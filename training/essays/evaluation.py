@@ -21,8 +21,8 @@ from training.essays.textstats import (
     CopyIndex,
     TopicFinder,
     distinct_n,
-    repeated_sentences,
     rep_n,
+    repeated_sentences,
 )
 from training.runs import write_json
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
 import torch
 from transformers import PreTrainedTokenizerFast
@@ -48,7 +47,7 @@ def examine(version: Version, wanted: Examination) -> Report:
     version.verify()
     lexicon = Lexicon.load(version.path / "lexicon.json")
     tokenizer = PreTrainedTokenizerFast.from_pretrained(version.path)
-    model = cast(EssayLSTM, EssayLSTM.from_pretrained(version.path, dtype=torch.float32))
+    model = EssayLSTM.from_pretrained(version.path, dtype=torch.float32)
     preset = _preset_of(version)
     seed = int(version.manifest.get("seed", wanted.seed))
     corpus, _ = load_corpus(wanted.corpus, preset, seed, lexicon)
@@ -60,7 +59,7 @@ def examine(version: Version, wanted: Examination) -> Report:
         documents, _ = read_wikitext(wanted.wikitext)
         held_out["wikitext-2"] = packer.pack(documents, [0] * len(documents), None)
     baseline = _baseline(tokenizer, packer, corpus, preset) if wanted.baseline else None
-    text = tokenizer.convert_tokens_to_ids(TEXT)
+    text = _id(tokenizer, TEXT)
     report.held_out = measure_likelihood(
         model, held_out, baseline=baseline, text_token=text, documents=wanted.documents
     )
@@ -101,9 +100,15 @@ def _baseline(
     return fit_baseline(
         [packed],
         len(tokenizer),
-        tokenizer.convert_tokens_to_ids(START),
-        tokenizer.convert_tokens_to_ids(TEXT),
+        _id(tokenizer, START),
+        _id(tokenizer, TEXT),
     )
+
+
+def _id(tokenizer: PreTrainedTokenizerFast, token: str) -> int:
+    found = tokenizer.convert_tokens_to_ids(token)
+    assert isinstance(found, int)
+    return found
 
 
 def _samples(
@@ -134,8 +139,12 @@ def _samples(
                 group, topics=topics, asked=asked, copies=copies, finder=finder
             )
     if baseline is not None:
-        par = tokenizer.convert_tokens_to_ids(PAR)
-        end = tokenizer.convert_tokens_to_ids(END)
-        texts = ngram_texts(baseline, tokenizer.decode, par, end, min(wanted.essays, 10), 200)
+        par = _id(tokenizer, PAR)
+        end = _id(tokenizer, END)
+
+        def decode(ids: list[int]) -> str:
+            return str(tokenizer.decode(ids))
+
+        texts = ngram_texts(baseline, decode, par, end, min(wanted.essays, 10), 200)
         rows["5-gram"] = measure_texts(texts, copies=copies)
     return rows

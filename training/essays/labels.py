@@ -95,7 +95,7 @@ class Lexicon:
         sentences = [s for s in _SENTENCE.split(text.replace("\n\n", " ")) if s]
         shaped = sum(_well_shaped(s) for s in sentences) / max(len(sentences), 1)
         spelling = max(0.0, 1 - 12 * (1 - known) - 20 * lone_i)
-        return 0.6 * spelling + 0.4 * shaped
+        return float(0.6 * spelling + 0.4 * shaped)
 
 
 def marks(documents: Sequence[Document], lexicon: Lexicon) -> list[int]:
@@ -110,9 +110,7 @@ def marks(documents: Sequence[Document], lexicon: Lexicon) -> list[int]:
             by_source.setdefault(document.source, []).append(number)
     for numbers in by_source.values():
         clean = _percentiles([lexicon.cleanliness(documents[n].text) for n in numbers])
-        given = _percentiles(
-            [_first(documents[n].mark, documents[n].weak_mark) for n in numbers]
-        )
+        given = _percentiles([_first(documents[n].mark, documents[n].weak_mark) for n in numbers])
         shares = [0.5 if documents[n].mark is not None else 0.25 for n in numbers]
         mixed = [s * g + (1 - s) * c for s, g, c in zip(shares, given, clean, strict=True)]
         for number, percentile in zip(numbers, _percentiles(mixed), strict=True):

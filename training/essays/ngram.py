@@ -43,7 +43,11 @@ class KneserNey:
 
     @classmethod
     def fit(
-        cls, documents: Sequence[npt.NDArray[np.integer]], vocabulary: int, start: int, order: int = 5
+        cls,
+        documents: Sequence[npt.NDArray[np.integer]],
+        vocabulary: int,
+        start: int,
+        order: int = 5,
     ) -> KneserNey:
         """Count documents (ids without start tokens); ``start`` pads their beginnings."""
         tokens = _joined(documents, start, order)
@@ -85,7 +89,8 @@ class KneserNey:
         for n, order in enumerate(self._orders, start=1):
             context = np.zeros(len(tokens), np.int64) if n == 1 else _shifted(numbers[n - 2])
             probability = self._mixed(order, context, numbers[n - 1], probability)
-        return np.log(probability[pad:])
+        result: Floats = np.log(probability[pad:])
+        return result
 
     def distribution(self, context: Sequence[int]) -> Floats:
         """Give the probability (V,) of every next token."""
@@ -163,7 +168,9 @@ def _joined(documents: Sequence[npt.NDArray[np.integer]], start: int, order: int
     return np.concatenate(parts).astype(np.int64)
 
 
-def _discounted(keys: Ids, counts: npt.NDArray[np.integer], contexts: int, vocabulary: int) -> _Order:
+def _discounted(
+    keys: Ids, counts: npt.NDArray[np.integer], contexts: int, vocabulary: int
+) -> _Order:
     """Apply the three discounts of Chen and Goodman and note what each context passes on."""
     of = [int((counts == k).sum()) for k in (1, 2, 3, 4)]
     y = of[0] / max(of[0] + 2 * of[1], 1)

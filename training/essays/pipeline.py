@@ -78,7 +78,7 @@ def _parent(
         return None, None, None
     version.verify()
     tokenizer = PreTrainedTokenizerFast.from_pretrained(version.path)
-    model = cast(EssayLSTM, EssayLSTM.from_pretrained(version.path, dtype=torch.float32))
+    model = EssayLSTM.from_pretrained(version.path, dtype=torch.float32)
     return tokenizer, Lexicon.load(version.path / "lexicon.json"), model
 
 
@@ -149,7 +149,7 @@ def write_model(finished: Finished, folder: Path) -> None:
     """Write what a version needs to write and to be trained further."""
     model = finished.model
     model.locked.p = model.config.dropout
-    model.eval()
+    model.train(False)
     model.save_pretrained(folder)
     finished.prepared.tokenizer.save_pretrained(folder)
     finished.prepared.lexicon.save(folder / "lexicon.json")

@@ -66,7 +66,9 @@ class Prepared:
     held_out: dict[str, Packed]
 
 
-def load_corpus(path: Path, preset: Preset, seed: int, lexicon: Lexicon | None) -> tuple[Corpus, Lexicon]:
+def load_corpus(
+    path: Path, preset: Preset, seed: int, lexicon: Lexicon | None
+) -> tuple[Corpus, Lexicon]:
     """Read, clean, sort and split a corpus; count its words unless a lexicon is given."""
     essays, general = _read(path)
     usable = len(essays) + len(general)
@@ -76,11 +78,16 @@ def load_corpus(path: Path, preset: Preset, seed: int, lexicon: Lexicon | None) 
             f"at least {preset.minimum_documents} are needed."
         )
     essays = assign_splits(
-        deduplicated(essays), unseen_topics=preset.unseen_topics, share=preset.held_out_share, seed=seed
+        deduplicated(essays),
+        unseen_topics=preset.unseen_topics,
+        share=preset.held_out_share,
+        seed=seed,
     )
     essays = _at_least_two_held_out(essays)
-    lexicon = lexicon.grown(d.text for d in essays if d.split == "train") if lexicon else _count(
-        [d for d in essays if d.split == "train"], general
+    lexicon = (
+        lexicon.grown(d.text for d in essays if d.split == "train")
+        if lexicon
+        else _count([d for d in essays if d.split == "train"], general)
     )
     pairs = zip(essays, marks(essays, lexicon), strict=True)
     marked = tuple(Marked(document, mark) for document, mark in pairs)
@@ -148,7 +155,9 @@ def phase_data(prepared: Prepared, phase: Phase, preset: Preset, seed: int, cach
         chosen = own + _replayed(general, words)
     draw.shuffle(chosen)
     packed = Packer(prepared.tokenizer, prepared.lexicon).pack(
-        [e.document for e in chosen], [e.mark for e in chosen], Labelling(seed=draw.randrange(2**31))
+        [e.document for e in chosen],
+        [e.mark for e in chosen],
+        Labelling(seed=draw.randrange(2**31)),
     )
     packed.save(cache)
     return packed

@@ -78,7 +78,9 @@ def read_preset(name: str) -> Preset:
     """Read ``training/presets/essay-<name>.toml`` over the defaults."""
     path = FOLDER / f"essay-{name}.toml"
     if not path.is_file():
-        known = ", ".join(sorted(p.stem.removeprefix("essay-") for p in FOLDER.glob("essay-*.toml")))
+        known = ", ".join(
+            sorted(p.stem.removeprefix("essay-") for p in FOLDER.glob("essay-*.toml"))
+        )
         raise ValueError(f"There is no preset {name}; there are: {known}.")
     data = tomllib.loads(path.read_text(encoding="utf-8"))
     phases = tuple(_phase(p) for p in data.pop("phase", []))

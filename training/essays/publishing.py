@@ -78,13 +78,12 @@ def default_style(orders: Orders, finished: Finished) -> str:
     return max(sorted(set(counted)), key=counted.count)
 
 
-def _card(
-    name: str, facts: Mapping[str, Any], report: Report, about: About, orders: Orders
-) -> str:
+def _card(name: str, facts: Mapping[str, Any], report: Report, about: About, orders: Orders) -> str:
     sources = "".join(
         f"| {source} | {row['documents']:,} | {row['words']:,} | {'; '.join(row['licences'])} |\n"
         for source, row in facts["sources"].items()
     )
+    splits = facts["splits"]
     came_from = f"Continued from {orders.parent.name}. " if orders.parent else ""
     return f"""# {name}
 
@@ -97,8 +96,8 @@ Licence of these weights: {about.licence}.
 | source | documents | words | licence |
 |---|---|---|---|
 {sources}
-Training {facts["splits"]["train"]:,} essays; held out {facts["splits"]["seen"]:,} of the same topics and
-{facts["splits"]["unseen"]:,} of topics that were never read.
+Training {splits["train"]:,} essays; held out {splits["seen"]:,} of the same topics and
+{splits["unseen"]:,} of topics that were never read.
 
 ## Recipe
 {came_from}Preset `{facts["preset"]}`, seed {facts["seed"]}; see `docs/training.md`.

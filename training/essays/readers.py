@@ -56,7 +56,7 @@ def parse_mark(value: object, scale: object = None) -> float | None:
         best = 100.0 if match[3] or best is None else float(str(best))
     except ValueError:
         return None
-    return round(100 * number / best, 2) if 0 < best and 0 <= number <= best else None
+    return round(100 * number / best, 2) if best > 0 and 0 <= number <= best else None
 
 
 def _read_file(path: Path, name: str) -> Iterator[Document]:

@@ -1,4 +1,4 @@
-"""Plain samples of present weights, to be read while training goes on (no re-ranking, no engine)."""
+"""Plain samples of present weights, to be read while training goes on: no engine, no judge."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def plain_sample(
     top_p: float = 0.92,
 ) -> str:
     """Let the model plan and write once, by nucleus sampling only."""
-    model.eval()
+    model.train(False)
     prompter, generator = Prompter(tokenizer), torch.Generator().manual_seed(seed)
     feed = prompter.prefix(wish, open_plan=True)
     state = model.initial_state(1)
@@ -53,7 +53,7 @@ def plain_sample(
         words += pieces[token].startswith("Ġ")
         text_ids.append(token)
     plan = " | ".join(" ".join(p) for p in wish.plan or ())
-    text = tokenizer.decode(text_ids).replace("<par> ", "\n\n").replace("<par>", "\n\n")
+    text = str(tokenizer.decode(text_ids)).replace("<par> ", "\n\n").replace("<par>", "\n\n")
     return f"[{wish.topic}; {plan}]\n\n{text.strip()}\n"
 
 

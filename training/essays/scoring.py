@@ -62,7 +62,7 @@ def likelihood(
     lengths = np.diff(packed.starts)
     chosen.sort(key=lambda d: int(lengths[d]))
     was_training = model.training
-    model.eval()
+    model.train(False)
     nats, tokens = 0.0, 0
     for begin in range(0, len(chosen), rows):
         batch_nats, batch_tokens = _score(model, packed, chosen[begin : begin + rows])

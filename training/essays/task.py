@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -87,9 +87,7 @@ class EssayTask:
         targets = torch.from_numpy(ids[:, 1:].T.astype(np.int64)).to(device)
         keep = torch.from_numpy(learn[:, 1:].T.astype(bool)).to(device)
         where = torch.from_numpy(inverse.reshape(inputs.shape)).to(device)
-        loss, state = self._learner(
-            self._train, unique, inputs, where, targets, keep, self._state
-        )
+        loss, state = self._learner(self._train, unique, inputs, where, targets, keep, self._state)
         self._accelerator.backward(loss)
         norm = self._accelerator.clip_grad_norm_(self._learner.parameters(), self.recipe.clip)
         self._optimiser.step()
@@ -126,7 +124,9 @@ class EssayTask:
         order = draw.permutation(packed.documents)
         lengths = np.diff(packed.starts)[order]
         ends = np.cumsum(lengths)
-        places = np.arange(ends[-1]) + np.repeat(packed.starts[:-1][order] - (ends - lengths), lengths)
+        places = np.arange(ends[-1]) + np.repeat(
+            packed.starts[:-1][order] - (ends - lengths), lengths
+        )
         missing = self.recipe.streams * 2 - len(places)
         if missing > 0:
             places = np.concatenate([places, np.resize(places, missing)])
@@ -306,4 +306,4 @@ def prime(model: EssayLSTM, packed: Packed) -> None:
     with torch.no_grad():
         model.output_bias.copy_(share.log())
         model.cluster.bias.fill_(float(share[head:].sum().log()))
-        model.token_weight.copy_(1e-3 / (1e-3 + share))
+        cast(Tensor, model.token_weight).copy_(1e-3 / (1e-3 + share))

@@ -35,9 +35,7 @@ def repeated_sentences(text: str) -> int:
 def distinct_n(texts: Iterable[str], n: int) -> float:
     """Give the share of different n-grams among all n-grams of the texts."""
     grams = [
-        tuple(words[i : i + n])
-        for words in map(words_of, texts)
-        for i in range(len(words) - n + 1)
+        tuple(words[i : i + n]) for words in map(words_of, texts) for i in range(len(words) - n + 1)
     ]
     return len(set(grams)) / len(grams) if grams else 0.0
 
@@ -51,7 +49,9 @@ class CopyIndex:
         self._ids: dict[str, int] = {}
         parts: list[list[int]] = []
         for text in texts:
-            parts.append([self._ids.setdefault(w, len(self._ids) + 1) for w in words_of(text)] + [0])
+            parts.append(
+                [self._ids.setdefault(w, len(self._ids) + 1) for w in words_of(text)] + [0]
+            )
         self._words = np.array([i for part in parts for i in part], dtype=np.int64)
         hashes = self._hashes(self._words)
         self._order = np.argsort(hashes, kind="stable")
@@ -85,7 +85,9 @@ class CopyIndex:
         count = max(0, len(words) - self._SEED + 1)
         result = np.zeros(count, dtype=np.uint64)
         for k in range(self._SEED):
-            result = result * np.uint64(6364136223846793005) + words[k : k + count].astype(np.uint64)
+            result = result * np.uint64(6364136223846793005) + words[k : k + count].astype(
+                np.uint64
+            )
             result ^= result >> np.uint64(29)
         return result
 

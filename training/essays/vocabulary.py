@@ -35,7 +35,7 @@ def train_tokenizer(texts: Sequence[str], size: int = 8192) -> PreTrainedTokeniz
 
 def wrapped(tokenizer: Tokenizer) -> PreTrainedTokenizerFast:
     """Give a tokenizer its Hugging Face face."""
-    return PreTrainedTokenizerFast(
+    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=tokenizer,
         bos_token=START,
         eos_token=END,
@@ -70,5 +70,3 @@ def _sorted_by_frequency(tokenizer: Tokenizer, texts: Sequence[str]) -> Tokenize
     for added in state["added_tokens"]:
         added["id"] = SPECIAL_TOKENS.index(added["content"])
     return Tokenizer.from_str(json.dumps(state))
-
-

@@ -18,9 +18,8 @@ def read_wikitext(path: Path) -> tuple[list[Document], int]:
     Spelling is restored (`` @-@ `` becomes a hyphen, no blank before a comma), ``<unk>`` is dropped
     and headings become topics, not text. The token count has one end token for every line.
     """
-    opened = lzma.open(path, "rt", encoding="utf-8") if path.suffix == ".xz" else path.open()
-    with opened as file:
-        lines = [line.rstrip("\n") for line in file]
+    data = path.read_bytes()
+    lines = (lzma.decompress(data) if path.suffix == ".xz" else data).decode().split("\n")
     documents: list[Document] = []
     topic, held = "", list[str]()
     for line in [*lines, " = end = "]:
