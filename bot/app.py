@@ -57,6 +57,7 @@ class House:
     ) -> None:
         settings = bot.settings
         forecast = Forecast(store, settings.workers)
+        self.settings = settings
         self.store = store
         self.client = client
         self.styles = Styles(client)

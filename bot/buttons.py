@@ -23,11 +23,15 @@ from bot.commands.common import (
 from bot.commands.edit import show_edit
 from bot.commands.errors import guarded
 from bot.commands.submit import submit
+from bot.files import Shelf
 from bot.limits import fit_files
 from bot.parameters import BeatParameters
-from bot.store.shapes import Request
+from bot.store.shapes import Artifact, Request
 from bot.store.states import State
 from models.contract import BeatTake, EssayDone
+
+#: What every essay can be had as.
+DOCUMENTS = frozenset({"docx", "pdf", "md"})
 
 Button = discord.ui.Button[discord.ui.View]
 
@@ -101,7 +105,7 @@ async def _file(interaction: Interaction, request: Request, _: str | None) -> No
     say = words_for(interaction)
     # Reading files may take a moment: say first that they are coming.
     await interaction.response.defer(ephemeral=True, thinking=True)
-    files = cards.existing(await house_of(interaction).store.artifacts.of(request.id))
+    files = await _files_of(interaction, request)
     if not files:
         raise Refusal("card.gone", seed=request.seed)
     room = upload_room(interaction)
@@ -115,6 +119,17 @@ async def _file(interaction: Interaction, request: Request, _: str | None) -> No
         files=[discord.File(file.path, filename=file.name) for file in fitting],
         ephemeral=True,
     )
+
+
+async def _files_of(interaction: Interaction, request: Request) -> list[Artifact]:
+    """List the files on disk; documents that are missing are made from the text."""
+    house = house_of(interaction)
+    files = cards.existing(await house.store.artifacts.of(request.id))
+    if isinstance(request.outcome, EssayDone):
+        shelf = Shelf(house.settings.artifacts_dir)
+        for kind in DOCUMENTS - {file.kind for file in files}:
+            files.append(await shelf.add(request.id, request.outcome, kind))
+    return files
 
 
 async def _rate(interaction: Interaction, request: Request, value: int) -> None:

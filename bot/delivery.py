@@ -13,15 +13,15 @@ import discord
 import structlog
 from discord.utils import utcnow
 
-from bot import cards, limits
+from bot import cards, limits, metrics
 from bot.cards import Card
 from bot.frontend import Result, Undeliverable
 from bot.sentences import Sentence
-from bot.store.shapes import Request
+from bot.store.shapes import Request, utc_now
 from bot.store.states import State
 from bot.verdicts import Verdict, judge
 from bot.words import Words, words
-from models.contract import Progress
+from models.contract import BeatTake, EssayDone, Progress
 
 log = structlog.get_logger(__name__)
 
@@ -53,9 +53,11 @@ class _Line:
 
     pending: Callable[[], Card] | None = None
     shown: dict[str, Any] | None = None
-    #: Loop time of the last edit.
-    edited: float = float("-inf")
+    #: Loop time of the last edit; the card that opened it counts as one.
+    edited: float = field(default_factory=lambda: asyncio.get_running_loop().time())
     closed: bool = False
+    #: Whether text is being shown, which says more than a bar would.
+    writing: bool = False
     pump: asyncio.Task[None] | None = None
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -79,8 +81,6 @@ class DiscordFrontEnd:
         known = self._ack(request_id)
         if not known.done():
             known.set_result(message_id)
-        line = self._lines.setdefault(request_id, _Line())
-        line.edited = asyncio.get_running_loop().time()
 
     async def close(self) -> None:
         """Stop the edits that still wait for their turn."""
@@ -96,15 +96,22 @@ class DiscordFrontEnd:
         self._show(request, lambda: cards.queued(words(request.locale), request, place, eta))
 
     async def started(self, request: Request) -> None:
-        """Show that work has begun."""
+        """Show that work has begun, perhaps again."""
+        if request.started_at is not None:
+            waited = (request.started_at - request.created_at).total_seconds()
+            metrics.WAITED.labels(request.kind).observe(waited)
+        self._line(request).writing = False
         self._show(request, lambda: cards.started(words(request.locale), request))
 
     async def progress(self, request: Request, progress: Progress) -> None:
-        """Show how far it is."""
+        """Show how far it is; once there is text, the text shows it."""
+        if self._line(request).writing:
+            return
         self._show(request, lambda: cards.working(words(request.locale), request, progress))
 
     async def text(self, request: Request, so_far: str) -> None:
         """Show the text so far."""
+        self._line(request).writing = True
         self._show(request, lambda: cards.writing(words(request.locale), request, so_far))
 
     async def deliver(self, request: Request, result: Result) -> int | None:
@@ -127,29 +134,36 @@ class DiscordFrontEnd:
         line = self._close(request)
         async with line.lock:
             message_id = await descend(say, request, make, send, room=self._token_room(request))
-        self._acks.pop(request.id, None)
+        _measure(request, outcome)
         return message_id
 
     async def failed(self, request: Request, sentence: str) -> None:
         """Show why there is no result."""
+        metrics.FINISHED.labels(request.kind, "failed").inc()
         await self._end(
             request, cards.ended(words(request.locale), request, State.FAILED, sentence)
         )
 
     async def cancelled(self, request: Request) -> None:
         """Show that it was stopped."""
+        metrics.FINISHED.labels(request.kind, "cancelled").inc()
         await self._end(request, cards.cancelled(words(request.locale), request))
 
     # How it is said: status first.
 
     def _show(self, request: Request, make: Callable[[], Card]) -> None:
         """Edit soon; of several wishes within the interval only the last is shown."""
-        line = self._lines.setdefault(request.id, _Line())
+        line = self._line(request)
         if line.closed:
             return
         line.pending = make
         if line.pump is None or line.pump.done():
             line.pump = asyncio.create_task(self._pump(request, line), name=f"card {request.id}")
+
+    def _line(self, request: Request) -> _Line:
+        if request.id not in self._lines:
+            self._lines[request.id] = _Line()
+        return self._lines[request.id]
 
     async def _pump(self, request: Request, line: _Line) -> None:
         loop = asyncio.get_running_loop()
@@ -174,6 +188,7 @@ class DiscordFrontEnd:
             line.closed = True  # no more status; the result still tries its own way
         except TROUBLE as error:
             found = verdict(error)
+            metrics.DISCORD_ERRORS.labels(found.name).inc()
             log.info("status edit failed", request=request.id, verdict=found.name)
             line.closed = found not in (Verdict.AWAY, Verdict.TOO_LARGE)
 
@@ -193,7 +208,6 @@ class DiscordFrontEnd:
                 log.info("nowhere to say how it ended", request=request.id)
             except TROUBLE as error:
                 log.warning("end not shown", request=request.id, verdict=verdict(error).name)
-        self._acks.pop(request.id, None)
 
     # The two roads to a message.
 
@@ -298,6 +312,7 @@ async def descend(
             return await send(make, room)
         except TROUBLE as error:
             found = verdict(error)
+            metrics.DISCORD_ERRORS.labels(found.name).inc()
             log.warning("delivery refused", request=request.id, verdict=found.name)
             if found is Verdict.AWAY and pauses:
                 await asyncio.sleep(pauses.pop(0))
@@ -332,6 +347,13 @@ _INSTEAD: Mapping[Verdict, Callable[[Words, Request, Maker], Maker]] = {
     Verdict.BLOCKED: _blocked,
     Verdict.INVALID: _bare,
 }
+
+
+def _measure(request: Request, outcome: EssayDone | BeatTake) -> None:
+    metrics.FINISHED.labels(request.kind, "done").inc()
+    metrics.MADE.labels(request.kind).observe((utc_now() - request.created_at).total_seconds())
+    if isinstance(outcome, EssayDone) and outcome.seconds > 0:
+        metrics.RATE.set(outcome.tokens / outcome.seconds)
 
 
 def _changes(card: Card) -> dict[str, Any]:

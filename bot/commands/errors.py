@@ -10,6 +10,7 @@ import discord
 import structlog
 from discord import app_commands
 
+from bot import metrics
 from bot.cards import plain
 from bot.commands.common import Interaction, Refusal, whisper, words_for
 from bot.verdicts import Verdict, judge
@@ -69,6 +70,7 @@ def sentence(say: Words, error: Exception) -> str:
             return say("reply.unknown_command")
         case discord.Forbidden():
             return say("reply.bot_permission", permissions=error.text or "?")
+    metrics.UNEXPECTED.inc()
     reference = secrets.token_hex(3)
     log.error("unexpected error", reference=reference, exc_info=error)
     return say("reply.trouble", reference=reference)

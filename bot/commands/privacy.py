@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import shutil
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -158,15 +159,17 @@ async def _forget(interaction: Interaction, say: Words) -> None:
     before = (await house.store.requests.history(user, size=1)).total
     paths = await house.store.requests.forget(user)
     await house.store.ratings.forget(user)
-    await asyncio.to_thread(_remove, paths)
+    await asyncio.to_thread(remove, paths, house.settings.artifacts_dir)
     left = (await house.store.requests.history(user, size=1)).total
     sentence = say.count("privacy.forgotten", before - left)
     await interaction.edit_original_response(content=sentence, embed=None, view=None)
 
 
-def _remove(paths: Sequence[str]) -> None:
-    for path in paths:
-        Path(path).unlink(missing_ok=True)
+def remove(paths: Sequence[str], shelf: Path) -> None:
+    """Delete the folders of these files, with whatever else was made from the same results."""
+    for folder in {Path(path).parent for path in paths}:
+        if folder.parent == shelf:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 COMMANDS: tuple[Any, ...] = (privacy,)

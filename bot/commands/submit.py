@@ -8,8 +8,9 @@ from collections.abc import Mapping
 import aiohttp
 import discord
 import structlog
+from discord.utils import utcnow
 
-from bot import cards
+from bot import cards, metrics
 from bot.admission import Admitted, Refused
 from bot.asking import Ask
 from bot.cards import Card
@@ -38,6 +39,7 @@ async def submit(
         raise Refusal("reply.stopping")
     answer = await _admit_in_time(interaction, kind, values, parent_id)
     if isinstance(answer, Refused):
+        metrics.REFUSED.labels(answer.sentence.key).inc()
         await _refuse(interaction, cards.plain(words_for(interaction).say(answer.sentence)))
         return
     request = answer.request
@@ -49,6 +51,8 @@ async def submit(
     except BaseException:
         await _withdraw(interaction, request)
         raise
+    metrics.ADMITTED.labels(kind).inc()
+    metrics.ACKNOWLEDGED.observe((utcnow() - interaction.created_at).total_seconds())
     house.front.acknowledged(request.id, message_id)
     await house.store.requests.set_message(request.id, interaction.channel_id, message_id)
     house.worker.kick()
@@ -106,9 +110,10 @@ async def _acknowledge(interaction: Interaction, card: Card) -> int | None:
 
 async def _refuse(interaction: Interaction, sentence: str) -> None:
     if interaction.response.is_done():
-        # The visible "thinking" must go; what follows only the person sees.
-        await interaction.delete_original_response()
-    await whisper(interaction, sentence)
+        # Whether everybody sees the answer was settled when it was deferred.
+        await interaction.edit_original_response(content=sentence)
+    else:
+        await whisper(interaction, sentence)
 
 
 async def _withdraw(interaction: Interaction, request: Request) -> None:

@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from simcord.backend.errors import OptionError
+
+from bot.store import State
+from models.contract import KEYS
+from tests.flow.fake_service import FakeService
+from tests.flow.world import World, acts
+
+pytestmark = pytest.mark.usefixtures("env")
+
+
+async def test_a_beat_from_command_to_files(world: World, service: FakeService) -> None:
+    service.go.clear()
+    number = await world.ask(
+        world.alice, "beat", style="house", bpm=124, bars=8, key="C# minor", seed=3, format="ogg"
+    )
+    asked = await world.request(number)
+    await world.until(lambda: "Playing ▰▰▰▰" in (world.embed(asked).description or ""))
+    service.go.set()
+    request = await world.done(number)
+    assert request.state is State.DONE
+    message = world.message(request)
+    assert [file.filename for file in message.attachments] == [
+        f"beat-{number}.ogg",
+        f"beat-{number}.png",
+        f"beat-{number}.mid",
+    ]
+    embed = message.embeds[0]
+    assert embed.title == "house · 124 bpm · C# minor"
+    assert embed.description == "intro · verse ×2 · outro\n8 bars · 0:46"
+    assert (embed.image.url or "").endswith(f"beat-{number}.png")
+    assert not message.flags.components_v2  # there, audio would be a file without a player
+    assert acts(message) == {"again", "vary", "edit", "file", "up", "down", "delete"}
+    assert service.beats[0].max_bytes == request.upload_limit == 25 * 2**20
+
+
+async def test_without_options_the_seed_chooses(world: World, service: FakeService) -> None:
+    await world.done(await world.ask(world.alice, "beat"))
+    asked = service.beats[0]
+    assert (asked.style, asked.bpm, asked.key, asked.bars, asked.format) == (
+        None,
+        None,
+        None,
+        16,
+        "mp3",
+    )
+
+
+async def test_midi_alone_has_no_audio(world: World) -> None:
+    number = await world.ask(world.alice, "beat", format="mid")
+    files = world.message(await world.done(number)).attachments
+    assert [file.filename for file in files] == [f"beat-{number}.png", f"beat-{number}.mid"]
+
+
+async def test_every_key_is_a_choice(world: World, service: FakeService) -> None:
+    command = world.env.backend.find_command("beat", None, type=1)
+    assert command is not None
+    option = next(option for option in command["options"] if option["name"] == "key")
+    assert [choice["value"] for choice in option["choices"]] == list(KEYS)
+    await world.done(await world.ask(world.alice, "beat", key=KEYS[-1]))
+    assert service.beats[0].key == KEYS[-1]
+
+
+async def test_audio_over_the_limit_is_left_out_and_said(
+    world: World, service: FakeService, client_says: dict[str, Any]
+) -> None:
+    client_says["attachment_size_limit"] = 10_000
+    service.audio_bytes = 10_001
+    number = await world.ask(world.alice, "beat", format="wav")
+    message = world.message(await world.done(number))
+    assert service.beats[0].max_bytes == 10_000  # a real service would have found a smaller one
+    assert [file.filename for file in message.attachments] == [
+        f"beat-{number}.png",
+        f"beat-{number}.mid",
+    ]
+    assert f"beat-{number}.wav" in (message.embeds[0].fields[0].value or "")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"bpm": 59}, {"bpm": 181}, {"bars": 3}, {"bars": 33}, {"key": "H"}, {"format": "aac"}],
+)
+async def test_discord_itself_refuses_what_is_out_of_range(
+    world: World, options: dict[str, Any]
+) -> None:
+    with pytest.raises(OptionError):
+        await world.alice.slash(world.channel, "beat", **options)
+
+
+async def test_an_unknown_style_gets_one_sentence(world: World) -> None:
+    result = await world.alice.slash(world.channel, "beat", style="polka_*")
+    assert result.ephemeral
+    assert (
+        result.response.content
+        == "There is no style called “polka\\_\\*”; choose one of lofi, house."
+    )
+
+
+async def test_styles_are_offered(world: World) -> None:
+    offered = await world.alice.autocomplete(world.channel, "beat", "style", "LO")
+    assert [choice["value"] for choice in offered] == ["lofi"]
