@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import json
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import aclosing
@@ -117,10 +116,13 @@ def run() -> None:
     """Connect to Discord and serve."""
     settings = _settings()
     _need_token(settings)
-    _guarded(_migrated, settings)
     from bot.app import run as serve  # everything above works without Discord's library
 
-    raise typer.Exit(_finish(serve(settings)))
+    async def act(settings: Settings) -> int:
+        await migrate(settings.database)
+        return await serve(settings)
+
+    _guarded(act, settings)
 
 
 @app.command()
@@ -132,7 +134,7 @@ def sync(
     _need_token(settings)
     from bot.commands.sync import sync as register
 
-    raise typer.Exit(_finish(register(settings, guild)))
+    _guarded(lambda settings: register(settings, guild), settings)
 
 
 @app.command()
@@ -140,7 +142,7 @@ def doctor() -> None:
     """Check everything the bot needs, and say what to do."""
     from bot.health import doctor as examine
 
-    raise typer.Exit(_finish(examine(_settings())))
+    _guarded(examine, _settings())
 
 
 async def _make(
@@ -225,11 +227,6 @@ def _need_token(settings: Settings) -> None:
         raise typer.Exit(WRONG)
 
 
-async def _migrated(settings: Settings) -> int:
-    await migrate(settings.database)
-    return FINE
-
-
 def _guarded(
     act: Callable[[Settings], Coroutine[Any, Any, int]], settings: Settings | None = None
 ) -> None:
@@ -247,13 +244,6 @@ def _guarded(
         raise typer.Exit(130) from stop
     if code != FINE:
         raise typer.Exit(code)
-
-
-def _finish(result: object) -> int:
-    """Run what was given to its end; a number is an exit code."""
-    if inspect.iscoroutine(result):
-        result = asyncio.run(result)
-    return result if isinstance(result, int) else FINE
 
 
 if __name__ == "__main__":

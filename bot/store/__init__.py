@@ -9,7 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from bot.store.artifacts import Artifacts
-from bot.store.database import Database, StoreError, connect
+from bot.store.database import Database, StoreError, connect, unreachable
 from bot.store.guilds import Guilds
 from bot.store.queue import MAX_AGE, MAX_ATTEMPTS
 from bot.store.ratings import Ratings, Tally
@@ -79,7 +79,7 @@ class Store:
                 found = await connection.run_sync(revision)
         except (DBAPIError, OSError) as error:
             await engine.dispose()
-            raise StoreError(f"The database cannot be reached: {error}.") from error
+            raise unreachable(error) from error
         if found != head():
             await engine.dispose()
             raise StoreError("The database is not up to date; run “python -m bot migrate” first.")
@@ -91,7 +91,7 @@ class Store:
             async with self._db.read() as db:
                 await db.execute(text("SELECT 1"))
         except (DBAPIError, OSError) as error:
-            raise StoreError(f"The database cannot be reached: {error}.") from error
+            raise unreachable(error) from error
 
     async def close(self) -> None:
         """Close every connection."""

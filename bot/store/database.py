@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, event, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from bot.store.shapes import utc_now
@@ -23,15 +24,27 @@ class StoreError(Exception):
 
 def connect(url: str) -> AsyncEngine:
     """Make an engine; for SQLite, in WAL and with transactions that begin as writers."""
-    parsed = make_url(url)
-    if parsed.get_backend_name() != "sqlite":
-        return create_async_engine(url, pool_pre_ping=True)
-    if parsed.database and parsed.database != ":memory:":
-        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_async_engine(url)
+    try:
+        parsed = make_url(url)
+        if parsed.get_backend_name() != "sqlite":
+            return create_async_engine(url, pool_pre_ping=True)
+        if parsed.database and parsed.database != ":memory:":
+            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+        engine = create_async_engine(url)
+    except (ArgumentError, NoSuchModuleError, ImportError) as error:
+        raise StoreError("DATABASE_URL is not the address of a database I know.") from error
+    except OSError as error:
+        raise unreachable(error) from error
     event.listen(engine.sync_engine, "connect", _prepare_sqlite)
     event.listen(engine.sync_engine, "begin", _begin_sqlite)
     return engine
+
+
+def unreachable(error: Exception) -> StoreError:
+    """Say in one line why the database does not answer."""
+    cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
+    reason = (str(cause).splitlines() or [type(cause).__name__])[0].rstrip(".")
+    return StoreError(f"The database cannot be reached: {reason}.")
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:

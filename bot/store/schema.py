@@ -11,7 +11,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
-from bot.store.database import StoreError, connect
+from bot.store.database import StoreError, connect, unreachable
 
 MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
 #: Any number that all processes agree on: only one of them migrates at a time.
@@ -55,6 +55,6 @@ async def migrate(url: str, target: str = "head") -> str:
             await connection.run_sync(upgrade, target)
             return await connection.run_sync(revision) or ""
     except (DBAPIError, OSError) as error:
-        raise StoreError(f"The database cannot be migrated: {error}.") from error
+        raise unreachable(error) from error
     finally:
         await engine.dispose()

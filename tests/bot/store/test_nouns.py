@@ -1,0 +1,182 @@
+"""Guilds, ratings, runs, and the questions about requests."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from bot.store import (
+    Artifact,
+    GuildSettings,
+    NewRun,
+    RunState,
+    State,
+    Store,
+    StoreError,
+    Tally,
+    utc_now,
+)
+from tests.bot.store.rows import beat, essay
+from tests.bot.store.test_queue import claim, done
+
+
+async def test_guild_settings_change_bit_by_bit(store: Store) -> None:
+    assert await store.guilds.get(5) == await store.guilds.get(None) == GuildSettings()
+    await store.guilds.change(5, allowed_channels=[2**62], locale="de")
+    changed = await store.guilds.change(5, words_max=300)
+    assert changed == await store.guilds.get(5)
+    assert changed == GuildSettings(allowed_channels=(2**62,), locale="de", words_max=300)
+    with pytest.raises(ValidationError):
+        await store.guilds.change(5, words_max=3)
+    assert await store.guilds.get(5) == changed
+    assert await store.guilds.get(6) == GuildSettings()
+    await store.guilds.forget(5)
+    assert await store.guilds.get(5) == GuildSettings()
+
+
+async def test_each_user_has_one_opinion(store: Store) -> None:
+    first, second = [await store.requests.create(essay(user)) for user in (1, 2)]
+    await store.ratings.rate(first.id, 1, -1, "v1")
+    await store.ratings.rate(first.id, 1, 1, "v1")
+    await store.ratings.rate(first.id, 2, 1, "v1")
+    await store.ratings.rate(second.id, 1, -1, "v2")
+    assert await store.ratings.of(first.id) == Tally(2, 0)
+    assert await store.ratings.of(999) == Tally(0, 0)
+    assert await store.ratings.by_version() == {"v1": Tally(2, 0), "v2": Tally(0, 1)}
+    with pytest.raises(ValueError, match="rating"):
+        await store.ratings.rate(first.id, 1, 5, "v1")
+    await store.ratings.forget(1)
+    assert await store.ratings.by_version() == {"v1": Tally(1, 0)}
+
+
+async def test_a_family_has_one_waiting_and_one_running(store: Store) -> None:
+    new = NewRun(family="essay", minutes=5, requested_by=1, guild_id=2)
+    first = await store.runs.create(new)
+    assert first is not None and first.state is RunState.WAITING
+    assert await store.runs.create(new) is None
+    assert await store.runs.create(replace(new, family="music")) is not None
+    assert await store.runs.start(first.id, "dir", 123)
+    second = await store.runs.create(new)
+    assert second is not None
+    assert not await store.runs.start(second.id, "other")
+    assert not await store.runs.start(first.id, "again")
+    assert await store.runs.report(first.id, {"step": 3})
+    assert await store.runs.finish(first.id, RunState.PROMOTED, "Better.", "v2")
+    assert not await store.runs.finish(first.id, RunState.FAILED, "Late.")
+    assert not await store.runs.report(first.id, {"step": 4})
+    row = await store.runs.get(first.id)
+    assert row is not None
+    assert (row.state, row.progress, row.version, row.sentence, row.run_dir, row.pid) == (
+        RunState.PROMOTED,
+        {"step": 3},
+        "v2",
+        "Better.",
+        "dir",
+        None,
+    )
+    assert await store.runs.start(second.id, "other")
+    assert [run.id for run in await store.runs.open("essay")] == [second.id]
+    assert [run.id for run in await store.runs.history("essay")] == [second.id, first.id]
+
+
+async def test_stopping_a_run(store: Store) -> None:
+    new = NewRun(family="essay", minutes=5, requested_by=1)
+    waiting = await store.runs.create(new)
+    assert waiting is not None
+    stopped = await store.runs.request_stop(waiting.id)
+    assert stopped is not None and stopped.state is RunState.STOPPED
+    assert await store.runs.request_stop(waiting.id) is None
+    running = await store.runs.create(new)
+    assert running is not None
+    await store.runs.start(running.id, "dir")
+    asked = await store.runs.request_stop(running.id)
+    assert asked is not None and (asked.state, asked.stop_requested) == (RunState.RUNNING, True)
+
+
+async def test_history_is_of_one_user_and_one_guild(store: Store) -> None:
+    for guild in (5, 5, 6):
+        await store.requests.create(replace(essay(1), guild_id=guild))
+    await store.requests.create(replace(beat(1), guild_id=5))
+    await store.requests.create(replace(essay(2), guild_id=5))
+    everything = await store.requests.history(1)
+    assert [r.id for r in everything.requests] == [4, 3, 2, 1] and everything.total == 4
+    here = await store.requests.history(1, guild_id=5, kind="essay", size=1, page=1)
+    assert [r.id for r in here.requests] == [1] and here.total == 2
+
+
+async def test_counting(store: Store) -> None:
+    for user in (1, 1, 2):
+        await store.requests.create(replace(essay(user), guild_id=5))
+    await store.requests.finish(await claim(store), None)
+    assert await store.requests.open_of(1) == 1
+    assert await store.requests.queued("discord") == 2
+    assert await store.requests.depth() == {State.QUEUED: 2, State.DONE: 1}
+    before = utc_now() - timedelta(minutes=1)
+    assert await store.requests.since(before, user_id=1) == 2
+    assert await store.requests.since(before, guild_id=5) == 3
+    assert await store.requests.since(before, user_id=1, guild_id=6) == 0
+    assert await store.requests.since(utc_now() + timedelta(minutes=1)) == 0
+    assert [round(seconds) for seconds in await store.requests.durations("essay")] == [0]
+    assert await store.requests.durations("beat") == []
+    last = await store.requests.last_asked(2)
+    assert last is not None and utc_now() - last < timedelta(minutes=1)
+    assert await store.requests.last_asked(3) is None
+
+
+async def test_places_follow_the_order_of_service(store: Store) -> None:
+    made = [await store.requests.create(essay(user)) for user in (1, 1, 2)]
+    assert [await store.requests.place(r.id) for r in made] == [0, 1, 2]
+    await claim(store)
+    assert await store.requests.place(made[0].id) is None
+    assert await store.requests.place(made[2].id) == 0  # user 1 has just had a turn
+
+
+async def test_forgetting_a_user_leaves_nothing_of_theirs(store: Store, tmp_path: Path) -> None:
+    await store.requests.create(essay(1))
+    await store.requests.create(essay(2))
+    mine = await claim(store)
+    await store.requests.keep(mine, done(), [Artifact("md", tmp_path / "a", "a", "0" * 64, 1)])
+    await store.requests.finish(mine, None)
+    await store.ratings.rate(mine.id, 2, 1, "v1")
+    still_open = await store.requests.create(essay(1))
+    assert await store.requests.forget(1) == [str(tmp_path / "a")]
+    assert await store.requests.get(mine.id) is None
+    assert await store.artifacts.of(mine.id) == ()
+    assert await store.requests.events(mine.id) == []
+    assert await store.ratings.by_version() == {}
+    assert await store.requests.get(still_open.id) is not None
+    assert (await store.requests.history(2)).total == 1
+
+
+async def test_old_results_can_be_found(store: Store) -> None:
+    await store.requests.create(essay(1))
+    await store.requests.create(essay(2))
+    await store.requests.finish(await claim(store), None)
+    assert len(await store.requests.older_than(utc_now() + timedelta(seconds=1))) == 1
+    assert await store.requests.older_than(utc_now() - timedelta(minutes=1)) == []
+
+
+async def test_messages_are_remembered(store: Store) -> None:
+    made = await store.requests.create(essay(1))
+    await store.requests.set_message(made.id, 2**61, 2**62)
+    row = await store.requests.get(made.id)
+    assert row is not None and (row.channel_id, row.message_id) == (2**61, 2**62)
+    assert [r.id for r in await store.requests.unfinished("discord")] == [made.id]
+
+
+@pytest.mark.parametrize(
+    "url", ["postgresql+asyncpg://u@127.0.0.1:1/x", "sqlite+aiosqlite:////proc/nowhere/x.db"]
+)
+async def test_a_database_out_of_reach_is_one_sentence(url: str) -> None:
+    with pytest.raises(StoreError, match="database cannot be reached"):
+        await Store.open(url)
+
+
+@pytest.mark.parametrize("url", ["nonsense", "oracle+what://x/y", "mysql://x/y"])
+async def test_an_unknown_address_is_named(url: str) -> None:
+    with pytest.raises(StoreError, match="DATABASE_URL"):
+        await Store.open(url)
