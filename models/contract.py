@@ -99,6 +99,9 @@ class BeatRequest(Shape):
     format: AudioFormat = AudioFormat.MP3
     max_bytes: int | None = Field(default=None, gt=0, description="Largest audio file")
     version: str | None = None
+    variation: int = Field(
+        default=0, ge=0, lt=SEED_LIMIT, description="0: the song itself, else a near relative"
+    )
 
 
 class BeatTake(Shape):

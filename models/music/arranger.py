@@ -6,6 +6,7 @@ same song and a change in one place does not shift the choices of another.
 
 from __future__ import annotations
 
+import itertools
 import zlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,7 +17,7 @@ import numpy as np
 from models.music import form, keys, taste
 from models.music.fills import fill
 from models.music.groove import NAME_OF, PITCH_OF, Stroke, play
-from models.music.pianoroll import BARS, LENGTH, STEPS, TRACKS, Phrase, read_key
+from models.music.pianoroll import BARS, LENGTH, STEPS, TRACKS, Phrase, key_shift, read_key
 from models.music.song import Effect, Note, Section, Song
 from models.music.styles import Style, Voice, style_of
 
@@ -75,9 +76,10 @@ class Wish:
 
 @dataclass(frozen=True)
 class Streams:
-    """Named random streams of one seed."""
+    """Named random streams of one seed and style."""
 
     seed: int
+    style: str
 
     def of(self, *name: object) -> np.random.Generator:
         """Give a fresh generator for a named purpose."""
@@ -85,13 +87,13 @@ class Streams:
 
     def number(self, *name: object) -> int:
         """Give a seed below 2**31 for a named purpose."""
-        text = ":".join(str(part) for part in (self.seed, *name))
+        text = ":".join(str(part) for part in (self.seed, self.style, *name))
         return zlib.crc32(text.encode()) & 0x7FFFFFFF
 
 
 def choose(wish: Wish) -> tuple[Style, int, str]:
     """Settle style, tempo and key of a wish; the seed chooses what was left open."""
-    style, streams = style_of(wish.style), Streams(wish.seed)
+    style, streams = style_of(wish.style), Streams(wish.seed, wish.style)
     low, high = style.bpm
     bpm = wish.bpm or int(streams.of("tempo").integers(low, high + 1))
     random = streams.of("key")
@@ -102,7 +104,7 @@ def choose(wish: Wish) -> tuple[Style, int, str]:
 def compose(maker: PhraseMaker, wish: Wish, check: Callable[[], None] = lambda: None) -> Song:
     """Write a song; ``check`` is called between steps and may raise to stop."""
     style, bpm, key = choose(wish)
-    streams = Streams(wish.seed)
+    streams = Streams(wish.seed, wish.style)
     sections = form.plan(wish.bars, streams.of("form"))
     ups = form.line_ups(sections, _LEADS.get(style.name, 0.7), streams.of("line-ups"))
     material = _Material(maker, wish, style, bpm, read_key(key)[1])
@@ -129,7 +131,7 @@ class _Material:
     def __init__(self, maker: PhraseMaker, wish: Wish, style: Style, bpm: int, mode: str) -> None:
         self._maker, self._wish, self._style = maker, wish, style
         self._bpm, self._mode = bpm, mode
-        self._streams = Streams(wish.seed)
+        self._streams = Streams(wish.seed, wish.style)
         self._base: dict[str, tuple[Tensor, Phrase]] = {}
         self._heard: dict[str, int] = {}
 
@@ -160,6 +162,12 @@ class _Material:
                 given = self._base["verse"][1]
             made = self._make(z, kind, given, ("drums",))
             pick = taste.best(made, self._mode, TRACKS)
+            if self._wish.variation:
+                z = z[pick : pick + 1].repeat(CANDIDATES, 1)
+                seed = self._streams.number(kind, "variation", self._wish.variation)
+                z = self._maker.nudge(z, VARIATION, seed)
+                made = self._make(z, kind, given, ("drums",))
+                pick = taste.best(made, self._mode, TRACKS)
             self._base[kind] = z[pick : pick + 1], made[pick]
         return self._base[kind]
 
@@ -305,7 +313,7 @@ def _cast(style: Style, random: np.random.Generator) -> tuple[dict[str, Voice], 
 def _transposed(strokes: Sequence[Stroke], track: str, key: str) -> list[Stroke]:
     if track == "drums":
         return sorted(strokes)
-    shift = keys.key_shift(key)
+    shift = key_shift(key)
     moved = {
         (s.step, p): replace(s, pitch=p)
         for s in strokes
@@ -319,7 +327,7 @@ def _effects(
 ) -> tuple[Effect, ...]:
     """Pull towards a hook with a riser, or a cymbal played backwards."""
     bar, found = 240 / bpm, []
-    for before, section in zip(sections, sections[1:], strict=False):
+    for before, section in itertools.pairwise(sections):
         if section.name == "hook" and before.name != "hook":
             if style.riser:
                 found.append(Effect("riser", (section.first - 2) * bar, section.first * bar))

@@ -18,9 +18,9 @@ _FLOOR = 28  # MIDI pitch below which small speakers and ears lose the tone
 
 def render(notes: Sequence[Note], kind: str, length: int, glide: bool = True) -> Audio:
     """Play a bass line in mono as ``808`` (struck, long, driven) or ``sub`` (round, held)."""
-    line = _one_voice(notes)
-    if not line:
+    if not notes:
         return np.zeros(length, np.float32)
+    line = _one_voice(notes)
     hertz = _pitch(line, length, glide, struck=kind == "808")
     turn = (2 * np.pi * np.cumsum(hertz, dtype=np.float64) / RATE).astype(np.float64)
     sine = np.sin(np.mod(turn, 2 * np.pi).astype(np.float32))

@@ -12,7 +12,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from models.music.dsp import RATE, Audio, band, decibels, equalise, pan
+from models.music.dsp import RATE, Audio, audio, band, decibels, equalise, pan
 from models.music.groove import NAME_OF
 from models.music.kits import KITS, Kit
 from models.music.song import Note
@@ -22,9 +22,9 @@ _RARE = ("crash", "ride", "low_tom", "mid_tom", "high_tom")  # two takes are eno
 Random = np.random.Generator
 #: Balance of the kit in decibels, and the place of each drum from -1 (left) to 1 (right).
 _LEVEL = {
-    "kick": 0.0, "snare": -2.5, "clap": -4.5, "closed_hat": -13.0, "open_hat": -13.5, "low_tom": -4.5,
-    "mid_tom": -5.5, "high_tom": -6.0, "crash": -11.0, "ride": -15.0, "shaker": -15.0,
-    "percussion": -9.0,
+    "kick": 0.0, "snare": -2.5, "clap": -4.5, "closed_hat": -8.5, "open_hat": -9.5, "low_tom": -4.5,
+    "mid_tom": -5.5, "high_tom": -6.0, "crash": -11.0, "ride": -11.0, "shaker": -11.5,
+    "percussion": -8.0,
 }  # fmt: skip
 _PLACE = {
     "closed_hat": 0.22, "open_hat": 0.22, "low_tom": 0.4, "mid_tom": 0.1, "high_tom": -0.25,
@@ -96,11 +96,11 @@ def _finish(x: Audio) -> Audio:
     x[..., :24] *= np.linspace(0, 1, 24, dtype=np.float32)
     tail = min(1200, x.shape[-1] // 4)
     x[..., -tail:] *= np.cos(np.linspace(0, np.pi / 2, tail, dtype=np.float32)) ** 2
-    return (x / np.float32(np.abs(x).max())).astype(np.float32)
+    return audio(x / np.abs(x).max())
 
 
 def _time(seconds: float) -> NDArray[np.float32]:
-    return np.arange(int(seconds * RATE), dtype=np.float32) / RATE
+    return audio(np.arange(int(seconds * RATE)) / RATE)
 
 
 def _noise(n: int, random: Random) -> Audio:
@@ -141,7 +141,7 @@ def _kick(kit: Kit, hard: float, random: Random) -> Audio:
                       band("high", 900), band("low", 2.4 * k.click_hertz))  # fmt: skip
     beater *= np.exp(-t / 0.0035)
     knock = np.sin(2 * np.pi * k.click_hertz * 0.5 * t) * np.exp(-t / 0.004)
-    return body + np.float32(k.click * hard) * (0.16 * beater + 0.5 * knock)
+    return audio(body + k.click * hard * (0.16 * beater + 0.5 * knock))
 
 
 def _snare(kit: Kit, hard: float, random: Random) -> Audio:
@@ -189,7 +189,7 @@ def _rim(kit: Kit, hard: float, random: Random) -> Audio:
     ring = np.sin(2 * np.pi * 1680 * tune * t) * np.exp(-t / 0.012)
     ring += 0.8 * np.sin(2 * np.pi * 515 * tune * t) * np.exp(-t / 0.022)
     knock = equalise(_noise(len(t), random), band("high", 1800)) * np.exp(-t / 0.003)
-    return (ring + 0.35 * hard * knock).astype(np.float32)
+    return audio(ring + 0.35 * hard * knock)
 
 
 def _partials(
@@ -284,8 +284,10 @@ def _shaker(kit: Kit, hard: float, random: Random) -> Audio:
     t = _time(0.2)
     rise = 0.018 + 0.012 * (1 - hard) + random.uniform(0, 0.004)
     shape = np.minimum(1, t / rise) ** 2 * np.exp(-np.maximum(t - rise, 0) / 0.03)
-    return equalise(_noise(len(t), random), band("high", 4800), band("peak", 7500, 5, 1.0),
-                    band("low", 12500)) * shape.astype(np.float32)  # fmt: skip
+    grains = equalise(
+        _noise(len(t), random), band("high", 4800), band("peak", 7500, 5, 1.0), band("low", 12500)
+    )
+    return audio(grains * shape)
 
 
 def _percussion(kit: Kit, hard: float, random: Random) -> Audio:
@@ -297,18 +299,18 @@ def _percussion(kit: Kit, hard: float, random: Random) -> Audio:
         return equalise(belled, band("peak", 850, 6, 1.0), band("high", 450), band("low", 5000))
     if kit.percussion == "wood":
         t = _time(0.18)
-        return (_fall(t, 1150 * tune, 980 * tune, 0.01) * np.exp(-t / 0.02)
-                + 0.4 * _fall(t, 2300 * tune, 2050 * tune, 0.01) * np.exp(-t / 0.012))  # fmt: skip
+        block = _fall(t, 1150 * tune, 980 * tune, 0.01) * np.exp(-t / 0.02)
+        block += 0.4 * _fall(t, 2300 * tune, 2050 * tune, 0.01) * np.exp(-t / 0.012)
+        return audio(block)
     if kit.percussion == "blip":
         t = _time(0.12)
         return _stepped(np.sign(_fall(t, 1400, 880, 0.01)) * np.exp(-t / 0.03), 6, 3)
     t = _time(0.5)
     body = _fall(t, 262 * tune * (1 + 0.12 * hard), 226 * tune, 0.02) * np.exp(-t / 0.085)
     body += 0.35 * _fall(t, 560 * tune, 480 * tune, 0.015) * np.exp(-t / 0.04)
-    slap = equalise(_noise(len(t), random), band("high", 1400), band("low", 5200)) * np.exp(
-        -t / 0.008
-    )
-    return (body + 0.3 * hard * slap).astype(np.float32)
+    slap = equalise(_noise(len(t), random), band("high", 1400), band("low", 5200))
+    slap *= np.exp(-t / 0.008)
+    return audio(body + 0.3 * hard * slap)
 
 
 _MAKERS: Mapping[str, Callable[[Kit, float, Random], Audio]] = {

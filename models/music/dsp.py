@@ -1,10 +1,13 @@
-"""Building blocks of sound: filters, saturation, rooms, dynamics. Audio is float32, [n] or [2, n]."""
+"""Building blocks of sound: filters, saturation, rooms, dynamics.
+
+Audio is float32 at 44.1 kHz, mono [n] or stereo [2, n].
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +18,11 @@ Audio = NDArray[np.float32]
 Sections = NDArray[np.float64]
 _HOP = 64  # samples a control step of the dynamics
 _ROOM_HALF = 2  # rooms are computed at half the rate: they are dark anyway
+
+
+def audio(x: Any) -> Audio:
+    """Give samples as float32; those that are so already are not copied."""
+    return np.asarray(x, np.float32)
 
 
 def stereo(x: Audio) -> Audio:
@@ -130,7 +138,7 @@ def echo(x: Audio, delay: float, feedback: float = 0.4, repeats: int = 4) -> Aud
         if count * step >= sound.shape[1]:
             break
         sound = equalise(sound, band("low", 3800), band("high", 250))
-        sides = np.float32([[1.0], [0.35]] if count % 2 else [[0.35], [1.0]])
+        sides = audio([[1.0], [0.35]] if count % 2 else [[0.35], [1.0]])
         gain = np.float32(feedback ** (count - 1))
         out[:, count * step :] += sound[:, : -count * step] * sides * gain
     return out
@@ -140,7 +148,7 @@ def echo(x: Audio, delay: float, feedback: float = 0.4, repeats: int = 4) -> Aud
 
 
 def duck(n: int, times: Sequence[float], depth: float, release: float) -> Audio:
-    """Draw a gain curve that dips by ``depth`` at each time and comes back in ``release`` seconds."""
+    """Draw a gain curve that dips by ``depth`` at each time, back within ``release`` seconds."""
     steps = -(-n // _HOP) + 1
     curve = np.ones(steps, np.float32)
     length = int(2 * release * RATE / _HOP)
@@ -160,7 +168,7 @@ def duck(n: int, times: Sequence[float], depth: float, release: float) -> Audio:
 def compress(
     x: Audio, threshold: float, ratio: float, attack: float = 0.012, release: float = 0.16
 ) -> Audio:
-    """Even out a bus: above ``threshold`` dB the level grows 1/ratio as fast; channels are linked."""
+    """Even out a bus: above ``threshold`` dB levels grow 1/ratio as fast, both sides alike."""
     n = x.shape[1]
     steps = -(-n // _HOP)
     power = np.zeros(steps * _HOP, np.float32)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
@@ -26,7 +27,7 @@ def snap(notes: Sequence[Note], mode: str) -> list[Note]:
     """
     home = scale(mode)
     starts = sorted({n.start for n in notes})
-    following = dict(zip(starts, starts[1:], strict=False))
+    following = dict(itertools.pairwise(starts))
     by_start: dict[int, set[int]] = {}
     for note in notes:
         by_start.setdefault(note.start, set()).add(note.pitch)
@@ -47,7 +48,7 @@ def transpose(notes: Iterable[Note], track: str, key: str) -> list[Note]:
     if track == "drums":
         return list(notes)
     shift = key_shift(key)
-    moved = {}
+    moved: dict[tuple[int, int], Note] = {}
     for note in notes:
         pitch = fold(note.pitch + shift, track)
         moved.setdefault((note.start, pitch), replace(note, pitch=pitch))

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.music import loudness, stems
+from models.music import loudness, stems, tone
 from models.music.dsp import (
     RATE,
     Audio,
+    audio,
     band,
     compress,
     decibels,
@@ -24,7 +25,6 @@ from models.music.dsp import (
     fade,
     reverb,
     saturate,
-    stereo,
 )
 from models.music.song import Song
 from models.music.voices import Players
@@ -32,6 +32,7 @@ from models.music.voices import Players
 LOUDNESS = -14.0  # LUFS, what streaming services play at
 CEILING = -1.8  # dBTP in the master, so that lossy copies stay under -1
 _DRUMS = -18.0  # LUFS of the drums before the bus
+_KIT = {"kick": -3.0, "snare": -4.0, "tops": -10.0}  # LU against the whole kit
 _MOST = 30.0  # dB a fader may move
 #: What each part sends to the room, and how much it gives way to the kick beside bass and pad.
 _SEND = {"snare": 0.45, "tops": 0.1, "keys": 0.5, "lead": 0.75, "pad": 0.55, "effects": 0.5}
@@ -50,7 +51,7 @@ class Mixed:
     @property
     def seconds(self) -> float:
         """How long it sounds."""
-        return self.audio.shape[1] / RATE
+        return float(self.audio.shape[1] / RATE)
 
 
 def produce(song: Song, players: Players, check: Check = lambda: None,
@@ -62,14 +63,14 @@ def produce(song: Song, players: Players, check: Check = lambda: None,
 
 
 def balance(song: Song, parts: dict[str, Audio], check: Check = lambda: None) -> dict[str, Audio]:
-    """Set the faders and let the others give way to the kick; returns the parts as they are summed."""
+    """Set the faders and let others give way to the kick; gives the parts as they are summed."""
     check()
     mix = song.style.mix
+    parts = _kit(parts)
     drums = stems.drum_bus(parts)
     gain = decibels(np.clip(_DRUMS - loudness.rough(drums), -_MOST, _MOST))
-    set_parts = {
-        n: parts[n] * np.float32(gain) for n in ("kick", "snare", "tops", "effects") if n in parts
-    }
+    fixed = [name for name in parts if name not in stems.TONES]
+    faded = {name: audio(parts[name] * np.float32(gain)) for name in fixed}
     curve = duck(drums.shape[1], stems.kick_times(song), mix.duck, 0.11 + 0.22 * mix.duck)
     for track in stems.TONES:
         check()
@@ -78,8 +79,20 @@ def balance(song: Song, parts: dict[str, Audio], check: Check = lambda: None) ->
             continue
         fader = np.clip(_DRUMS + getattr(mix, track) - level, -_MOST, _MOST)
         dip = 1 - (1 - curve) * np.float32(_GIVES_WAY[track])
-        set_parts[track] = parts[track] * (np.float32(decibels(float(fader))) * dip)
-    return set_parts
+        faded[track] = audio(parts[track] * (np.float32(decibels(float(fader))) * dip))
+    return faded
+
+
+def _kit(parts: dict[str, Audio]) -> dict[str, Audio]:
+    """Bring kick, snare and cymbals part of the way to their places: patterns differ in density."""
+    whole = loudness.rough(stems.drum_bus(parts))
+    moved = dict(parts)
+    for name, place in _KIT.items():
+        level = loudness.rough(parts[name])
+        if level > loudness.SILENCE:
+            change = np.clip(0.6 * (whole + place - level), -4, 5)
+            moved[name] = parts[name] * np.float32(decibels(float(change)))
+    return moved
 
 
 def finish(parts: dict[str, Audio], song: Song, check: Check = lambda: None) -> Mixed:
@@ -105,6 +118,7 @@ def finish(parts: dict[str, Audio], song: Song, check: Check = lambda: None) -> 
     bus = _trim(bus, song)
     mastered = loudness.master(bus, LOUDNESS, CEILING)
     check()
+    mastered -= mastered.mean(1, keepdims=True)
     fade(mastered, 0.002, 0.35)
     return Mixed(mastered, loudness.integrated(mastered), loudness.true_peak(mastered))
 
@@ -114,10 +128,7 @@ def _bus(bus: Audio, song: Song) -> Audio:
     mix = song.style.mix
     middle, side = bus.mean(0), (bus[0] - bus[1]) / 2
     side = equalise(side, band("high", 130), band("high", 130))
-    tone = [band("high", 26), band("low_shelf", 85, mix.weight), band("high_shelf", 9000, mix.air)]
-    middle = equalise(middle, *tone)
-    side = equalise(side, *tone[2:])
-    bus = np.stack([middle + side, middle - side])
+    bus = tone.lean(np.stack([middle + side, middle - side]), mix.tone)
     level = loudness.rough(bus)
     bus = compress(bus, threshold=level - 1, ratio=mix.glue)
     return _tape(bus, mix.tape, song) if mix.tape else bus
@@ -130,21 +141,35 @@ def _tape(bus: Audio, amount: float, song: Song) -> Audio:
     worn = equalise(worn, band("low", 17000 - 9500 * amount), band("peak", 110, 1.2 * amount, 0.7))
     if amount < 0.4:
         return worn
-    n = worn.shape[1]
-    at = np.arange(n, dtype=np.float64)
-    t = at / RATE
-    sway = amount * (9 * np.sin(2 * np.pi * 0.55 * t) + 2 * np.sin(2 * np.pi * 4.1 * t))  # samples
-    worn = np.stack([np.interp(at + sway, at, side) for side in worn]).astype(np.float32)
-    random = np.random.default_rng([song.seed, 3])
-    dust = np.zeros(n, np.float32)
-    clicks = random.integers(0, n, int(9 * n / RATE))
-    dust[clicks] = random.exponential(0.5, len(clicks)).astype(np.float32) * random.choice(
-        [-1, 1], len(clicks)
+    return _dusty(_wow(worn, amount), loudness.rough(bus) - 42, song.seed)
+
+
+def _wow(x: Audio, amount: float) -> Audio:
+    """Let the speed waver by about a thousandth."""
+    n = x.shape[1]
+    t = np.arange(n, dtype=np.float32) / np.float32(RATE)
+    sway = amount * (12 + 9 * np.sin(np.float32(3.46) * t) + 2 * np.sin(np.float32(25.8) * t))
+    whole = sway.astype(np.int32)
+    part = sway - whole
+    place = np.arange(n, dtype=np.int32) + whole
+    here, after = (x.take(place + k, axis=1, mode="clip") for k in (0, 1))
+    wavered: Audio = here + part * (after - here)
+    return wavered
+
+
+def _dusty(x: Audio, level: float, seed: int) -> Audio:
+    """Lay the hiss of a tape and the clicks of a worn record under the music."""
+    random = np.random.default_rng([seed, 3])
+    n, loop = x.shape[1], 3 * RATE
+    clicks = random.integers(0, loop, 26)
+    dust = np.zeros(loop, np.float32)
+    dust[clicks] = random.exponential(0.5, 26) * random.choice([-1, 1], 26)
+    hiss = equalise(
+        random.standard_normal((2, loop), np.float32), band("high", 600), band("low", 7000)
     )
-    hiss = random.standard_normal((2, n)).astype(np.float32)
-    level = np.float32(decibels(loudness.rough(bus) - 42))
-    hiss = equalise(hiss, band("high", 600), band("low", 7000)) * level
-    return worn + hiss + stereo(equalise(dust, band("high", 900), band("low", 5200)) * level * 26)
+    noise = hiss + 26 * equalise(dust, band("high", 900), band("low", 5200))
+    noise *= np.float32(decibels(level))
+    return x + np.tile(noise, -(-n // loop))[:, :n]
 
 
 def _trim(bus: Audio, song: Song) -> Audio:

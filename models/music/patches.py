@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from models.music.dsp import RATE, Audio, band, equalise
+from models.music.dsp import RATE, Audio, audio, band, equalise
 
 Random = np.random.Generator
 Times = NDArray[np.float32]
@@ -48,7 +48,7 @@ def pulse(hertz: float, n: int, width: float, start: float = 0.0) -> Audio:
 
 
 def _times(seconds: float) -> Times:
-    return np.arange(int(seconds * RATE), dtype=np.float32) / RATE
+    return audio(np.arange(int(seconds * RATE)) / RATE)
 
 
 def _supersaw(hertz: float, seconds: float, random: Random) -> Audio:
@@ -79,7 +79,7 @@ def _softpad(hertz: float, seconds: float, random: Random) -> Audio:
         out[1] += np.float32(np.sqrt(0.5 + place / 2)) * voice * sway
     cut = float(np.clip(hertz * 3.2, 700, 2400))
     soft = equalise(out, band("low", cut), band("low", cut * 1.6), band("high", 140))
-    return soft * np.minimum(1, t / 0.12) * np.float32(0.5)
+    return audio(soft * np.minimum(1, t / 0.12) * np.float32(0.5))
 
 
 def _harmonics(
@@ -177,7 +177,7 @@ def _pulse(width: float) -> Callable[[float, float, Random], Audio]:
         del random
         t = _times(seconds)
         steps = np.round((0.55 + 0.45 * np.exp(-t / 0.09)) * 15) / 15  # a four-bit envelope
-        return 0.7 * pulse(hertz, len(t), width) * steps.astype(np.float32)
+        return audio(0.7 * pulse(hertz, len(t), width) * steps)
 
     return make
 

@@ -6,6 +6,7 @@ place. The release is left to the caller, who knows when the note ends.
 
 from __future__ import annotations
 
+import itertools
 import struct
 import subprocess
 from collections import defaultdict
@@ -18,7 +19,7 @@ import imageio_ffmpeg
 import numpy as np
 from numpy.typing import NDArray
 
-from models.music.dsp import RATE, Audio, band, decibels, equalise, pan
+from models.music.dsp import RATE, Audio, audio, band, decibels, equalise, pan
 
 # Generators by their number in the specification (SoundFont 2.04, 8.1.2).
 _START, _END, _LOOP_START, _LOOP_END, _START_FAR = 0, 1, 2, 3, 4
@@ -106,9 +107,9 @@ class SoundFont:
         if not parts:
             return np.zeros(n, np.float32)
         if all(abs(place) < 0.05 for _, place in parts):
-            return np.sum([sound for sound, _ in parts], axis=0, dtype=np.float32)
+            return audio(np.sum([sound for sound, _ in parts], axis=0))
         placed = [pan(sound, float(np.clip(place, -1, 1))) for sound, place in parts]
-        return np.sum(placed, axis=0, dtype=np.float32)
+        return audio(np.sum(placed, axis=0))
 
     def _sound(self, zone: Zone, key: int, n: int) -> Audio:
         sample = self._samples[zone.sample]
@@ -230,7 +231,7 @@ def _zones(bags: bytes, generators: bytes) -> list[Generators]:
     """Read every zone's generators as signed values; ranges stay as they are."""
     first = [row[0] for row in _rows(bags, "<HH")]
     rows = [*_rows(generators, "<Hh")]
-    return [dict((n, v) for n, v in rows[a:b]) for a, b in zip(first, first[1:], strict=False)]
+    return [{row[0]: row[1] for row in rows[a:b]} for a, b in itertools.pairwise(first)]
 
 
 def _range(generators: Mapping[int, int], which: int) -> Range:
@@ -249,7 +250,7 @@ def _presets(tables: Mapping[bytes, bytes]) -> dict[int, list[Zone]]:
     preset_zones = _zones(tables[b"pbag"], tables[b"pgen"])
     headers = [*_rows(tables[b"phdr"], "<20sHHHIII")]
     found: defaultdict[int, list[Zone]] = defaultdict(list)
-    for header, after in zip(headers, headers[1:], strict=False):
+    for header, after in itertools.pairwise(headers):
         _, programme, bank, first = header[:4]
         if bank != 0:
             continue

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from models.music import drumkit
-from models.music.dsp import RATE, Audio, band, equalise, fade, pan, saturate, stereo
+from models.music.dsp import RATE, Audio, audio, band, equalise, fade, pan, saturate, stereo
 from models.music.groove import PITCH_OF
 from models.music.song import Effect, Song
 from models.music.voices import Players
@@ -36,7 +36,7 @@ def length_of(song: Song) -> int:
 
 
 def record(song: Song, players: Players, check: Check = lambda: None) -> dict[str, Audio]:
-    """Play every part: mono ``kick``, ``snare``, ``bass``; stereo ``tops``, tones and ``effects``."""
+    """Play each part: mono ``kick``, ``snare``, ``bass``, stereo ``tops``, tones, ``effects``."""
     length = length_of(song)
     with ThreadPoolExecutor(2, "stems") as pool:
         drums = pool.submit(_drums, song, length, check)
@@ -79,7 +79,7 @@ def _deepened(sound: Audio) -> Audio:
 
 def _balance(sound: Audio, place: float) -> Audio:
     sides = pan(np.ones(1, np.float32), place)
-    return sound * sides
+    return audio(sound * sides)
 
 
 def widen(sound: Audio, amount: float) -> Audio:
@@ -88,7 +88,7 @@ def widen(sound: Audio, amount: float) -> Audio:
     late = int(0.014 * RATE)
     side = np.zeros_like(middle)
     side[late:] = equalise(middle[:-late], band("high", 350), band("low", 9000))
-    return sound + np.stack([side, -side]) * np.float32(amount)
+    return audio(sound + np.stack([side, -side]) * np.float32(amount))
 
 
 def _effects(effects: tuple[Effect, ...], kit: str, length: int) -> Audio:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from models.music.tone import CLUB, DEEP, MODERN, OPEN, Curve
+
 
 @dataclass(frozen=True)
 class Voice:
@@ -46,8 +48,7 @@ class Mix:
     duck: float = 0.35  # share the bass and pad give way to the kick
     tape: float = 0.0  # 0 clean .. 1 worn: saturation, darkness, wow
     glue: float = 2.0  # ratio of the bus compressor
-    air: float = 0.0  # dB of the high shelf on the bus
-    weight: float = 0.0  # dB of the low shelf on the bus
+    tone: Curve = MODERN  # the spectral balance it leans to
     echo: float = -60.0  # dB of the lead's echo, a dotted eighth later
 
 
@@ -97,12 +98,13 @@ BELL, EPIANO = Voice(98, "bell"), Voice(4, "epiano")
 _STYLES = (
     Style(
         "hiphop", "Swung drums behind the beat, deep 808 or round bass, Rhodes and a dusty hook.",
-        (80, 96), 0.75, ("boombap", "808"), (SUB_808, SUB_BASS), (EPIANO, RHODES, PIANO, JAZZ_GUITAR),
+        (80, 96), 0.75, ("boombap", "808"), (SUB_808, SUB_BASS),
+        (EPIANO, RHODES, PIANO, JAZZ_GUITAR),
         (FLUTE, VIBES, BELL, MUTED_TRUMPET, KALIMBA), (SOFT_PAD, STRINGS, CHOIR),
         ("snare_roll", "stop", "hat_roll", "kick_snare"),
         Feel(0.22, {"drums": 0, "snare": 9, "bass": 6, "keys": 8, "lead": 6}, 4.5, 12, 0.8),
-        Mix(bass=-1.5, keys=-6, lead=-5, pad=-12, room=0.7, wet=-15, duck=0.45, tape=0.55,
-            glue=2.5, weight=1.0),
+        Mix(bass=-2, keys=-3.5, lead=-3.5, pad=-10, room=0.7, wet=-14, duck=0.45, tape=0.5,
+            glue=2.2, tone=DEEP, echo=-15),
         crash=False, glide=True,
     ),
     Style(
@@ -112,7 +114,7 @@ _STYLES = (
         (SQUARE_LEAD, PLUCK, BELL, FLUTE), (SOFT_PAD, STRINGS),
         ("toms", "snare_roll", "kick_snare", "stop", "claps"),
         Feel(0.04, {"snare": 2, "keys": 3}, 3.5, 8, 0.6),
-        Mix(room=1.0, wet=-13, duck=0.35, tape=0.1, air=1.0),
+        Mix(keys=-5, lead=-4, room=1.0, wet=-13, duck=0.35, tape=0.1, echo=-16),
         riser=True,
     ),
     Style(
@@ -122,7 +124,7 @@ _STYLES = (
         (SOFT_PAD, CHOIR, SLOW_STRINGS), ("kick_snare", "stop", "hat_roll", "rims"),
         Feel(0.2, {"snare": 12, "bass": 7, "keys": 10, "lead": 9}, 5.0, 16, 0.8),
         Mix(bass=-2, keys=-5, lead=-5, pad=-10, room=1.2, wet=-12, duck=0.35, tape=0.3,
-            weight=0.5),
+            tone=DEEP, echo=-15),
         crash=False, glide=True,
     ),
     Style(
@@ -131,7 +133,8 @@ _STYLES = (
         (FLUTE, CELLO, CLARINET, VIBES), (STRINGS, SLOW_STRINGS, CHOIR),
         ("toms", "swell", "kick_snare"),
         Feel(0.0, {"keys": 4, "lead": 8, "pad": -10}, 6.0, 20, 0.9),
-        Mix(bass=-4, keys=-2, lead=-2.5, pad=-7.5, room=1.8, wet=-10, duck=0.1, tape=0.1, glue=1.6),
+        Mix(bass=-4, keys=-2, lead=-2.5, pad=-7.5, room=1.8, wet=-10, duck=0.1, tape=0.1, glue=1.6,
+            tone=OPEN),
     ),
     Style(
         "rock", "Live drums in a room, picked bass, driven guitars and organ.",
@@ -157,7 +160,7 @@ _STYLES = (
         ("claps", "snare_roll", "stop", "hat_roll"),
         Feel(0.0, {}, 0.8, 0, 0.45),
         Mix(bass=-2, keys=-5, lead=-4, pad=-10, room=1.6, wet=-11, duck=0.75, tape=0.0, glue=3.0,
-            air=1.5, weight=1.0),
+            tone=CLUB, echo=-13),
         riser=True,
     ),
     Style(
@@ -173,7 +176,8 @@ _STYLES = (
         (112, 158), 0.4, ("chip",), (TRIANGLE_BASS,), (THIN_PULSE, PULSE), (PULSE, THIN_PULSE),
         (THIN_PULSE,), ("snare_roll", "toms", "stop"),
         Feel(0.0, {}, 0.0, 0, 0.35),
-        Mix(bass=-2.5, keys=-6, lead=-3.5, pad=-12, room=0.4, wet=-20, duck=0.0, tape=0.0, glue=1.5),
+        Mix(bass=-2.5, keys=-6, lead=-3.5, pad=-12, room=0.4, wet=-20, duck=0.0, tape=0.0, glue=1.5,
+            echo=-17),
         crash=False,
     ),
     Style(
@@ -181,7 +185,8 @@ _STYLES = (
         (92, 118), 0.5, ("latin",), (UPRIGHT, FINGER_BASS), (PIANO, NYLON, BRIGHT_PIANO),
         (TRUMPET, FLUTE, MARIMBA), (STRINGS, ACCORDION), ("timbales", "toms", "kick_snare", "stop"),
         Feel(0.05, {"keys": -2}, 4.0, 6, 0.9),
-        Mix(bass=-3, keys=-4.5, lead=-4, pad=-12, room=0.9, wet=-14, duck=0.1, tape=0.15),
+        Mix(bass=-3, keys=-4.5, lead=-4, pad=-12, room=0.9, wet=-14, duck=0.1, tape=0.15,
+            tone=OPEN),
     ),
 )  # fmt: skip
 STYLES = {style.name: style for style in _STYLES} | {

@@ -67,14 +67,12 @@ def clashes(phrase: Phrase) -> float:
 
 def _drums(phrase: Phrase) -> float:
     hits = phrase.onset[:, REGISTER["drums"].columns].reshape(BARS, STEPS, len(DRUMS))
-    kick, hats = (
-        hits[:, :, _ROW["kick"]],
-        hits[:, :, [_ROW["closed_hat"], _ROW["ride"], _ROW["shaker"]]],
-    )
-    snare = hits[:, :, [_ROW["snare"], _ROW["clap"]]].any(2)
+    kick = hits[:, :, _ROW["kick"]]
+    hats = hits[:, :, [_ROW["closed_hat"], _ROW["ride"], _ROW["shaker"]]]
+    snare = hits[:, :, _ROW["snare"]] | hits[:, :, _ROW["clap"]]
     downbeat = float(kick[:, 0].mean())
     backbeat = max(float(snare[:, [4, 12]].mean()), 0.9 * float(snare[:, 8].mean()))
-    pulse = min(1.0, float(hats.any(2).sum(1).mean()) / 7)
+    pulse = min(1.0, float(hats.any(axis=2).sum(1).mean()) / 7)
     either = (hits[0] | hits[1]).sum() + (hits[0] | hits[2]).sum()
     steady = ((hits[0] & hits[1]).sum() + (hits[0] & hits[2]).sum()) / max(1, int(either))
     crowded = max(0.0, float(hits.sum()) / BARS - 30) / 20
@@ -116,7 +114,7 @@ def _present(phrase: Phrase, tracks: Collection[str]) -> float:
 
 
 def _home(phrase: Phrase, mode: str) -> float:
-    """Whether the asked mode's tonic outweighs the relative's, most of all as bass and at the start."""
+    """Rate how far the mode's tonic outweighs its relative's, above all in the bass."""
     weight = np.zeros(12)
     for track, share in (("bass", 2.0), ("keys", 1.0), ("pad", 1.0)):
         folded = chroma(phrase, track).astype(float)

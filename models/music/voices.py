@@ -22,7 +22,6 @@ from models.music.soundfont import SoundFont
 from models.music.styles import Voice
 
 DEFAULT_SOUNDFONT = Path(pretty_midi.__file__).parent / "TimGM6mb.sf2"
-_CACHE_BYTES = 96 * 2**20
 _LONGEST = 10.0  # seconds a tone is sampled for; longer notes end there
 
 
@@ -57,17 +56,24 @@ _TOUCH = (
     (127, Touch(0.001, 0.35, 0.4)),
 )
 _PATCH_TOUCH = {
-    "supersaw": Touch(0.006, 0.22, 0.55), "softpad": Touch(0.09, 0.7, 0.3), "pluck": Touch(0.001, 0.3, 0.6),
-    "bell": Touch(0.001, 0.9, 0.4), "epiano": Touch(0.002, 0.25, 0.8), "softsquare": Touch(0.006, 0.09, 0.4),
-    "sawbass": Touch(0.002, 0.04, 0.5), "triangle": Touch(0.001, 0.008, 0.0),
-    "pulse50": Touch(0.0, 0.008, 0.0), "pulse25": Touch(0.0, 0.008, 0.0),
-}  # fmt: skip
+    "supersaw": Touch(0.006, 0.22, 0.55),
+    "softpad": Touch(0.09, 0.7, 0.3),
+    "pluck": Touch(0.001, 0.3, 0.6),
+    "bell": Touch(0.001, 0.9, 0.4),
+    "epiano": Touch(0.002, 0.25, 0.8),
+    "softsquare": Touch(0.006, 0.09, 0.4),
+    "sawbass": Touch(0.002, 0.04, 0.5),
+    "triangle": Touch(0.001, 0.008, 0.0),
+    "pulse50": Touch(0.0, 0.008, 0.0),
+    "pulse25": Touch(0.0, 0.008, 0.0),
+}
 
 
 class Players:
     """Plays tracks; holds the SoundFont and the tones made lately. Safe to share by threads."""
 
-    def __init__(self, soundfont: Path | None = None) -> None:
+    def __init__(self, soundfont: Path | None = None, *, cache_bytes: int = 96 * 2**20) -> None:
+        self._limit = cache_bytes
         self.soundfont = soundfont or DEFAULT_SOUNDFONT
         self._font = SoundFont(self.soundfont)
         self._lock = threading.Lock()
@@ -109,7 +115,7 @@ class Players:
             old = self._tones.pop(key, None)
             self._bytes += made.nbytes - (old.nbytes if old is not None else 0)
             self._tones[key] = made
-            while self._bytes > _CACHE_BYTES and len(self._tones) > 1:
+            while self._bytes > self._limit and len(self._tones) > 1:
                 self._bytes -= self._tones.popitem(last=False)[1].nbytes
         return made
 

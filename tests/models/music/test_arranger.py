@@ -1,0 +1,136 @@
+import io
+from dataclasses import replace
+
+import pretty_midi
+import pytest
+
+from models.contract import KEYS
+from models.music import keys, taste
+from models.music.arranger import Wish, choose, compose
+from models.music.groove import PITCH_OF
+from models.music.pianoroll import TRACKS, Note, Phrase, key_shift, read_key
+from models.music.song import Song, to_midi
+from models.music.styles import STYLES
+
+from .makers import RuleMaker
+
+MAKER = RuleMaker()
+WISH = Wish("hiphop", seed=7, bars=16)
+
+
+def song(**changes: object) -> Song:
+    return compose(MAKER, replace(WISH, **changes))  # type: ignore[arg-type]
+
+
+def test_same_seed_is_the_same_song_to_the_bit() -> None:
+    assert to_midi(song(), "x") == to_midi(song(), "x")
+    assert to_midi(song(), "x") != to_midi(song(seed=8), "x")
+
+
+@pytest.mark.parametrize("bars", [4, 5, 6, 7, 8, 11, 16, 21, 32, 64])
+def test_any_number_of_bars_is_filled_and_ends_after_the_last(bars: int) -> None:
+    made = song(bars=bars)
+    assert made.bars == bars
+    assert len(made.section_names()) == -(-bars // 4)
+    starts = [n.start for notes in made.tracks.values() for n in notes]
+    per_bar = {min(bars, int((s + 0.02) / made.bar_seconds)) for s in starts}
+    assert per_bar >= set(range(bars)), "no silent bar"
+    ending = [n for n in made.tracks["bass"] if n.start > made.seconds - 0.03]
+    assert len(ending) == 1
+
+
+def test_asked_tempo_and_key_are_kept() -> None:
+    made = song(bpm=131, key="F# minor")
+    assert (made.bpm, made.key) == (131, "F# minor")
+    midi = pretty_midi.PrettyMIDI(io.BytesIO(to_midi(made, "t")))
+    assert midi.get_tempo_changes()[1][0] == pytest.approx(131, abs=0.01)
+    assert midi.key_signature_changes[0].key_number == keys.signature("F# minor")
+    assert [i.name for i in midi.instruments] == list(TRACKS)
+    assert [i.is_drum for i in midi.instruments] == [True, False, False, False, False]
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_choices_left_open_come_from_the_style(style: str) -> None:
+    for seed in range(20):
+        manner, bpm, key = choose(Wish(style, seed))
+        assert manner.bpm[0] <= bpm <= manner.bpm[1]
+        assert key in KEYS
+
+
+@pytest.mark.parametrize("key", ["C major", "A minor", "Eb major", "C# minor", "B minor"])
+def test_every_tone_is_in_the_asked_key(key: str) -> None:
+    made = song(key=key)
+    home = {(p + key_shift(key)) % 12 for p in keys.scale(read_key(key)[1])}
+    for track in ("bass", "keys", "lead", "pad"):
+        assert {n.pitch % 12 for n in made.tracks[track]} <= home
+
+
+def test_transposition_leaves_the_drums_alone() -> None:
+    one, other = song(key="C major"), song(key="E major")
+    assert one.tracks["drums"] == other.tracks["drums"]
+    assert one.tracks["keys"] != other.tracks["keys"]
+
+
+def test_a_section_that_comes_back_is_recognised() -> None:
+    made = song(bars=32, bpm=100)
+    hooks = [s for s in made.sections if s.name == "hook"]
+    assert len(hooks) >= 2
+
+    def bar_notes(bar: int) -> set[tuple[int, int]]:
+        start = bar * made.bar_seconds
+        return {
+            (round((n.start - start) / made.bar_seconds * 16), n.pitch)
+            for n in made.tracks["keys"]
+            if start - 0.05 <= n.start < start + made.bar_seconds - 0.05
+        }
+
+    one, other = bar_notes(hooks[0].first), bar_notes(hooks[1].first)
+    assert len(one & other) / len(one | other) > 0.6
+
+
+def test_a_section_end_has_a_fill_and_the_next_begins_with_a_kick() -> None:
+    made = song(bars=32, style="rock")
+    plain = {
+        (round(n.start / made.bar_seconds * 16) % 16, n.pitch)
+        for n in made.tracks["drums"]
+        if made.sections[1].first * made.bar_seconds <= n.start
+    }
+    assert len(plain) > 14, "more than the pattern of kick, snare and hats"
+    kicks = [n.start for n in made.tracks["drums"] if n.pitch == PITCH_OF["kick"]]
+    for section in made.sections:
+        if section.name == "hook":
+            at = section.first * made.bar_seconds
+            assert min(abs(k - at) for k in kicks) < 0.03
+
+
+def test_a_variation_is_near_and_not_the_same() -> None:
+    plain, varied, again = song(), song(variation=3), song(variation=3)
+    assert to_midi(varied, "x") == to_midi(again, "x")
+    assert to_midi(plain, "x") != to_midi(varied, "x")
+    assert (plain.key, plain.bpm, plain.sections) == (varied.key, varied.bpm, varied.sections)
+    assert (plain.voices, plain.kit) == (varied.voices, varied.kit)
+
+
+def test_composing_can_be_stopped() -> None:
+    class Stop(Exception):
+        pass
+
+    def check() -> None:
+        raise Stop
+
+    with pytest.raises(Stop):
+        compose(MAKER, WISH, check)
+
+
+def test_taste_prefers_a_steady_beat_in_key() -> None:
+    good = MAKER.phrases(MAKER.latent(1), style="pop")[0]
+    empty = Phrase.from_notes({"lead": [Note(0, 61, 4)]})
+    clashing = Phrase.from_notes(
+        {t: [*good.notes(t), *(Note(n.start, n.pitch + 1, n.length) for n in good.notes(t))]
+         for t in ("bass", "keys", "lead")} | {"drums": good.notes("drums")}
+    )  # fmt: skip
+    scores = [taste.score(p, "major", TRACKS) for p in (good, clashing, empty)]
+    assert scores[0] > scores[1] > scores[2]
+    assert taste.best([empty, good, clashing], "major", TRACKS) == 1
+    assert taste.similarity(good, good) == 1
+    assert taste.similarity(good, empty) < 0.1
