@@ -1,0 +1,220 @@
+"""The command line, against the real service with tiny models."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import structlog
+from click.testing import Result
+from typer.testing import CliRunner
+
+from bot.__main__ import app
+from bot.settings import Settings
+from bot.store.schema import head
+from tests.tiny import publish_essay, publish_music
+
+ROOT = Path(__file__).resolve().parents[2]
+Cli = Callable[..., Result]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder with a tiny live version of each family."""
+    root = tmp_path_factory.mktemp("home")
+    publish_essay(root)
+    publish_music(root)
+    return root
+
+
+@pytest.fixture(scope="module")
+def service(home: Path) -> Iterator[str]:
+    """The address of a running generation service."""
+    port_file, log = home / "port", (home / "service.log").open("wb")
+    command = [sys.executable, "-m", "models.server", "--registry", str(home / "registry")]
+    command += ["--port-file", str(port_file), "--threads", "1", "--end-with-parent"]
+    child = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=log, stderr=log)
+    deadline = time.monotonic() + 120
+    while not port_file.exists():
+        assert child.poll() is None and time.monotonic() < deadline, log.name
+        time.sleep(0.1)
+    yield f"http://127.0.0.1:{port_file.read_text()}"
+    assert child.stdin is not None
+    child.stdin.close()
+    child.wait(30)
+    log.close()
+
+
+@pytest.fixture(autouse=True)
+def logs_as_before() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
+
+
+@pytest.fixture
+def environment(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody's environment, a database of the test's own, and models to use."""
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DATA_DIR", str(home))
+    monkeypatch.setenv("DATABASE_URL", f"sqlite+aiosqlite:///{tmp_path / 'test.db'}")
+
+
+@pytest.fixture
+def bare(environment: None) -> Cli:
+    """The command line without a service of its own."""
+
+    def call(*arguments: str | Path) -> Result:
+        return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+    return call
+
+
+@pytest.fixture
+def cli(bare: Cli, service: str, monkeypatch: pytest.MonkeyPatch) -> Cli:
+    """The command line with the running service."""
+    monkeypatch.setenv("GENERATION_URL", service)
+    return bare
+
+
+def test_an_essay_as_json(cli: Cli, tmp_path: Path) -> None:
+    arguments = ("essay", "rivers", "--words", "60", "--seed", "5", "--json", "--out", tmp_path)
+    first, second = cli(*arguments), cli(*arguments)
+    assert first.exit_code == 0, first.output
+    (line,) = first.stdout.splitlines()
+    made = json.loads(line)
+    assert (made["topic"], made["words"], made["seed"]) == ("rivers", 60, 5)
+    assert made["model_version"] == "tiny-essay" and made["seconds"] > 0
+    assert made["text"] == json.loads(second.stdout)["text"] != ""
+    files = {Path(path).suffix: Path(path) for path in made["files"]}
+    assert set(files) == {".md", ".docx"}
+    assert files[".md"].read_text().startswith(f"# {made['title']}")
+    assert files[".md"].name == "essay-rivers-5.md"
+
+
+def test_an_essay_is_shown_as_it_is_written(cli: Cli, tmp_path: Path) -> None:
+    done = cli("essay", "rivers", "--words", "60", "--seed", "6", "--out", tmp_path)
+    assert done.exit_code == 0, done.output
+    assert len(done.stdout.split()) > 20 and "seed" not in done.stdout
+    assert "seed: 6" in done.stderr and "essay-rivers-6.docx" in done.stderr
+
+
+def test_a_batch_goes_in_at_once_and_comes_out_in_order(cli: Cli, tmp_path: Path) -> None:
+    topics = ["rivers", "cats", "books", "trains", "songs", "lakes"]
+    batch = tmp_path / "topics.txt"
+    batch.write_text("\n\n".join(topics) + "\n")
+    done = cli("essay", "--batch", batch, "--words", "50", "--json", "--out", tmp_path / "out")
+    assert done.exit_code == 0, done.output
+    made = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [each["topic"] for each in made] == topics
+    assert len(list((tmp_path / "out").iterdir())) == 12
+
+
+def test_one_bad_line_does_not_stop_a_batch(cli: Cli, tmp_path: Path) -> None:
+    batch = tmp_path / "topics.txt"
+    batch.write_text("rivers\n123\ncats\n")
+    done = cli("essay", "--batch", batch, "--words", "50", "--json", "--out", tmp_path)
+    assert done.exit_code == 1
+    made = [json.loads(line) for line in done.stdout.splitlines()]
+    assert ["error" in each for each in made] == [False, True, False]
+    assert made[1]["topic"] == "123" and made[1]["error"] in done.stderr
+
+
+def test_beats_as_json(cli: Cli, tmp_path: Path) -> None:
+    done = cli(
+        "beat", "--bpm", "100", "--bars", "4", "--key", "a minor", "--seed", "9", "--count", "2",
+        "--format", "mid", "--json", "--out", tmp_path,
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    made = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [each["seed"] for each in made] == [9, 10]
+    for each in made:
+        assert (each["bpm"], each["bars"], each["key"]) == (100, 4, "A minor")
+        assert each["duration"] > 0 and each["model_version"] == "tiny-music"
+        assert {Path(path).suffix for path in each["files"]} == {".mid", ".png"}
+        assert all(Path(path).stat().st_size > 50 for path in each["files"])
+
+
+def test_an_unknown_style_is_one_sentence(cli: Cli, tmp_path: Path) -> None:
+    done = cli("essay", "rivers", "--style", "haiku", "--out", tmp_path)
+    assert done.exit_code == 2 and done.stdout == ""
+    assert done.stderr.startswith("There is no style called “haiku”; choose one of ")
+
+
+def test_the_demo_makes_one_of_each_with_its_own_service(bare: Cli, tmp_path: Path) -> None:
+    done = bare("demo", "--out", tmp_path / "out")
+    assert done.exit_code == 0, done.output
+    assert len(done.stdout.split()) > 50
+    suffixes = sorted(path.suffix for path in (tmp_path / "out").iterdir())
+    assert suffixes == [".docx", ".md", ".mid", ".mp3", ".png"]
+    assert str(tmp_path / "out") in done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("essay",),
+        ("essay", "rivers", "--words", "49"),
+        ("essay", "rivers", "--batch", __file__),
+        ("essay", "--batch", "/nowhere/at/all"),
+        ("beat", "--bpm", "500"),
+        ("beat", "--format", "flac"),
+        ("dance",),
+    ],
+)
+def test_wrong_usage_is_2(bare: Cli, arguments: tuple[str, ...]) -> None:
+    assert bare(*arguments).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("GENERATION_URL", "http://127.0.0.1:1", "does not answer"),
+        ("DATABASE_URL", "nonsense", "DATABASE_URL"),
+        ("WORKERS", "0", "WORKERS"),
+    ],
+)
+def test_a_missing_set_up_is_2_and_one_sentence(
+    bare: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, value: str, sentence: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    done = bare("essay", "rivers", "--out", tmp_path)
+    assert done.exit_code == 2
+    assert sentence in done.stderr and "Traceback" not in done.stderr
+
+
+def test_migrating(bare: Cli, tmp_path: Path) -> None:
+    for _ in range(2):
+        done = bare("migrate")
+        assert done.exit_code == 0 and head() in done.stderr
+    assert (tmp_path / "test.db").is_file()
+
+
+@pytest.mark.parametrize("command", ["run", "sync"])
+def test_without_a_token_there_is_help_and_no_discord(environment: None, command: str) -> None:
+    script = (
+        "import sys\nfrom bot.__main__ import app\n"
+        f"sys.argv[1:] = [{command!r}]\n"
+        "try:\n    app()\nfinally:\n    print('discord' in sys.modules)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (2, "False\n")
+    assert "DISCORD_TOKEN" in done.stderr and "applications.commands" in done.stderr
