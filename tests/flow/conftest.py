@@ -3,8 +3,10 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
+import structlog
 from simcord import interactions
 from simcord.env import Env
 from simcord.http import router
@@ -20,7 +22,16 @@ from tests.flow.world import World
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
     """Quick heartbeats, so that a crash is noticed at once."""
-    return settings.model_copy(update={"heartbeat_seconds": 0.2, "stale_seconds": 1.0})
+    return settings.model_copy(update={"heartbeat_seconds": 0.2, "stale_seconds": 3.0})
+
+
+@pytest.fixture(autouse=True, scope="session")
+def plain_logs() -> None:
+    """Log short and plain: pretty tracebacks take seconds."""
+    renderer = structlog.dev.ConsoleRenderer(
+        colors=False, exception_formatter=structlog.dev.plain_traceback
+    )
+    structlog.configure(processors=[structlog.contextvars.merge_contextvars, renderer])
 
 
 @pytest.fixture(autouse=True)
@@ -29,6 +40,7 @@ def limit_checks(monkeypatch: pytest.MonkeyPatch) -> None:
     dispatch = router.dispatch
 
     def checked(backend: Any, method: str, path: str, **more: Any) -> Any:
+        path = unquote(path)  # as every web server does
         check(method, path, more.get("json"))
         return dispatch(backend, method, path, **more)
 

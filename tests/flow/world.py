@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any, cast
 
 import discord
@@ -13,7 +14,7 @@ from simcord.env import Env
 from bot.app import GhostwriterBot, House
 from bot.commands.sync import register
 from bot.settings import Settings
-from bot.store import Request, Store
+from bot.store import Request, Store, utc_now
 from models.client import GenerationClient
 
 PATIENCE = 10.0
@@ -27,6 +28,9 @@ class World:
         self.store = store
         self.client = client
         self.edit_interval = 0.05
+        #: For how long the bot was dead, all in all; the store's clock went on.
+        self.away = timedelta()
+        store._db.clock = lambda: utc_now() + self.away
         self.bot = self._new_bot()
         self.env = Env(self.bot)
 
@@ -56,6 +60,7 @@ class World:
         await asyncio.gather(*tasks, return_exceptions=True)
         await self.house.front.close()
         await self.house.server.stop()
+        self.away += timedelta(seconds=self.settings.stale_seconds + 1)
         self.bot = self._new_bot()
         await self.env.restart_bot(self.bot)
         await self._begin()
