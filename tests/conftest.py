@@ -12,6 +12,9 @@ import pytest
 from bot.settings import Settings, load_settings
 from bot.store import Store, migrate
 from tests.postgres import PostgresServer, find_binaries
+from tests.service_fixtures import own_registry, service_url, tiny_registry
+
+__all__ = ["own_registry", "service_url", "tiny_registry"]
 
 
 @pytest.fixture

@@ -1,0 +1,72 @@
+"""Fixtures around the real generation service: a tiny registry, and a server process over it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+BOOT_SECONDS = 90.0
+
+
+@pytest.fixture(scope="session")
+def tiny_registry(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Root of a registry with a tiny live essay and music version; not to be changed."""
+    from tests import tiny  # torch is loaded only for the tests that need it
+
+    root = tmp_path_factory.mktemp("tiny")
+    tiny.publish_essay(root)
+    tiny.publish_music(root)
+    return root / "registry"
+
+
+@pytest.fixture
+def own_registry(tiny_registry: Path, tmp_path: Path) -> Path:
+    """Root of a copy of the tiny registry that the test may change."""
+    root = tmp_path / "data" / "registry"
+    shutil.copytree(tiny_registry, root)
+    return root
+
+
+@pytest.fixture(scope="session")
+def service_url(tiny_registry: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of a real ``python -m models.server`` over the tiny registry."""
+    with served(tiny_registry, tmp_path_factory.mktemp("service")) as url:
+        yield url
+
+
+@contextmanager
+def served(registry: Path, folder: Path) -> Iterator[str]:
+    """Run the real server over a registry; its log and port file go to the folder."""
+    port_file, log = folder / "port", folder / "log.txt"
+    command = [sys.executable, "-m", "models.server", "--device", "cpu", "--end-with-parent"]
+    command += ["--registry", str(registry), "--port-file", str(port_file)]
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=output,
+            stderr=output,
+            cwd=ROOT,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+        )
+    assert process.stdin is not None
+    try:
+        deadline = time.monotonic() + BOOT_SECONDS
+        while not port_file.exists():
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < deadline, log.read_text()
+            time.sleep(0.05)
+        yield f"http://127.0.0.1:{port_file.read_text()}"
+    finally:
+        process.stdin.close()
+        process.terminate()
+        process.wait(20)
