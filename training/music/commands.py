@@ -76,7 +76,7 @@ def _train(
         return outcome
     count = preset.recipe.held_out
     report = compare(task.average.cpu(), songs, count=count, seed=seed)
-    live = _live_report(registry, songs, count, seed) if promote else None
+    live = _live_report(registry, corpus, style, count, seed) if promote else None
     version = publish(
         registry, publish_as or fresh_name(registry, FAMILY), task, songs, report, preset,
         read_about(about), parent=parent.name if parent else None,
@@ -98,12 +98,15 @@ def _gated(report: Report) -> dict[str, Figure]:
     }
 
 
-def _live_report(registry: Registry, songs: Corpus, count: int, seed: int) -> Report | None:
+def _live_report(
+    registry: Registry, corpus: Path, style: str, count: int, seed: int
+) -> Report | None:
     """Evaluate the live version on the same songs; None if there is none."""
     try:
         live = registry.resolve(FAMILY, "live")
     except UnknownVersion:
         return None
+    songs = read_corpus(corpus, style_names(live.path), style)  # numbered as live numbers styles
     return compare(models_of(live.path, songs)[0].eval(), songs, count=count, seed=seed)
 
 

@@ -42,7 +42,8 @@ def publish(
 ) -> Version:  # fmt: skip
     """Publish the averaged generator of a task as a version."""
     with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary)
+        folder = Path(temporary) / name
+        folder.mkdir()
         sizes = save_judge(task.discriminator, preset.judge, folder)
         save_generator(task.average, folder, {"judge": sizes})
         metrics = json.dumps(report.json(), indent=1) + "\n"
@@ -50,6 +51,8 @@ def publish(
         write_sheets(task.average, folder / "samples")
         card = _card(name, task, songs, report, about, parent)
         (folder / "README.md").write_text(card, encoding="utf-8")
+        for file in folder.rglob("*.safetensors"):
+            file.chmod(0o644)  # the library makes them readable by their owner alone
         facts = {
             "licence": about.licence,
             "corpus": songs.sha256,

@@ -79,6 +79,7 @@ class MusicTask:
         self.discriminator = discriminator.to(self.device).train()
         self.weights = head_weights(recipe.shared_head).to(self.device)
         self.steps_done = 0
+        self.phase_began = 0  # step at which the codec's or the GAN's part began
         self.gan_from: float | None = 0.0 if trained_codec else None  # fraction done at its start
         self.fraction_done = 0.0  # set by the loop before each step
         codec = self.generator.codec
@@ -120,7 +121,7 @@ class MusicTask:
     def _freeze_codec(self) -> None:
         self.generator.codec.requires_grad_(False)
         self.average.load_state_dict(self.generator.state_dict())
-        self.gan_from = self.fraction_done
+        self.gan_from, self.phase_began = self.fraction_done, self.steps_done
 
     def _gan_step(self, batch: Batch, noise: torch.Generator) -> dict[str, float]:
         recipe, count = self.recipe, len(batch.roll)
@@ -135,14 +136,12 @@ class MusicTask:
         change = Augmentation.draw(count, recipe.turn, recipe.drop, noise).to(self.device)
         real, shown = (change.apply(music, self.generator) for music in (real, made))
 
-        loss, figures = self._judge(real.detached(), shown.detached(), batch.condition)
+        loss, for_real, figures = self._judge(real, shown, batch.condition)
         self._update("discriminator", loss, recipe.judge_rate * pace)
 
         self.discriminator.requires_grad_(False)
         judged = self.discriminator(*shown.planes, batch.condition)
-        with torch.no_grad():
-            against = self.discriminator(*real.planes, batch.condition)
-        loss = pairing_loss(judged, against, self.weights)
+        loss = pairing_loss(judged, for_real, self.weights)
         self._update("generator", loss, recipe.rate * pace)
         self.discriminator.requires_grad_(True)
         self._follow()
@@ -150,7 +149,7 @@ class MusicTask:
 
     def _judge(
         self, real: Music, made: Music, condition: Tensor
-    ) -> tuple[Tensor, dict[str, float]]:
+    ) -> tuple[Tensor, Tensor, dict[str, float]]:
         penalised = self.steps_done % self.recipe.penalty_every == 0
         pair = [music.detached(grad=penalised) for music in (real, made)]
         shown = Music(
@@ -165,7 +164,7 @@ class MusicTask:
             penalty = 2 * gradient_penalty(judged, shown, self.weights, self.recipe.penalty_rolls)
             loss = loss + self.recipe.penalty / 2 * self.recipe.penalty_every * penalty
             figures["penalty"] = penalty.item()
-        return loss, figures
+        return loss, for_real.detach(), figures
 
     def _make(self, generator: Generator, z: Tensor, batch: Batch, real: Tensor | None) -> Music:
         codes = generator.codes(z, batch.condition, real, batch.given)
@@ -186,7 +185,8 @@ class MusicTask:
 
     def _follow(self) -> None:
         """Move the averaged generator; faster at first, so that it forgets the random start."""
-        keep = min(self.recipe.average, (1 + self.steps_done) / (10 + self.steps_done))
+        steps = self.steps_done - self.phase_began
+        keep = min(self.recipe.average, (1 + steps) / (10 + steps))
         with torch.no_grad():
             pairs = zip(self.average.parameters(), self.generator.parameters(), strict=True)
             for slow, fast in pairs:
@@ -240,7 +240,12 @@ class MusicTask:
 
     def facts(self) -> dict[str, Any]:
         """Give the counters; the random streams follow from them."""
-        return {"steps_done": self.steps_done, "gan_from": self.gan_from, "seed": self.seed}
+        return {
+            "steps_done": self.steps_done,
+            "phase_began": self.phase_began,
+            "gan_from": self.gan_from,
+            "seed": self.seed,
+        }
 
     def restore(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
         """Go on from ``tensors`` and ``facts``."""
@@ -253,7 +258,8 @@ class MusicTask:
                 moments.setdefault(int(number), {})[moment] = value.clone()
             groups = optimiser.state_dict()["param_groups"]
             optimiser.load_state_dict({"state": moments, "param_groups": groups})
-        self.steps_done, self.gan_from = facts["steps_done"], facts["gan_from"]
+        self.steps_done, self.phase_began = facts["steps_done"], facts["phase_began"]
+        self.gan_from = facts["gan_from"]
         self.seed = facts["seed"]
         self.generator.codec.requires_grad_(self.gan_from is None)
 
@@ -276,7 +282,7 @@ class MusicTask:
 
     @property
     def _warm(self) -> float:
-        return min(1.0, (self.steps_done + 1) / self.recipe.warm_up)
+        return min(1.0, (self.steps_done - self.phase_began + 1) / self.recipe.warm_up)
 
     @property
     def _progress(self) -> float:

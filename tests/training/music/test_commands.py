@@ -1,4 +1,7 @@
 import json
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,6 +14,9 @@ from models.music.gan import load_generator
 from models.registry import Registry
 from tests.training.music.songs import write_midi, write_phrases
 from training.music.commands import evaluate, train
+from training.music.corpus import read_corpus
+from training.music.evaluation import Report
+from training.music.evaluation import evaluate as compare
 from training.music.task import MusicTask
 
 app = typer.Typer()
@@ -20,6 +26,8 @@ app.command("evaluate")(evaluate)
 
 def call(*arguments: str | Path) -> str:
     result = CliRunner().invoke(app, [str(a) for a in arguments])
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
     assert result.exit_code == 0, result.output
     return result.output
 
@@ -30,15 +38,18 @@ def songs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def registry(songs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A registry in which a tiny version is live."""
+def registry(songs: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A registry in which a tiny version is live; shipped versions are out of sight."""
     root = tmp_path_factory.mktemp("registry")
+    patch = pytest.MonkeyPatch()
+    patch.setattr("training.music.commands.Registry", partial(Registry, shipped=None))
     said = call(
         "music", "--corpus", songs, "--out", root / "run", "--preset", "tiny", "--steps", "8",
         "--registry", root, "--publish", "tiny", "--promote",
     )  # fmt: skip
     assert "is live" in said
-    return root
+    yield root
+    patch.undo()
 
 
 def test_published_version_is_whole_and_plays(registry: Path) -> None:
@@ -51,6 +62,29 @@ def test_published_version_is_whole_and_plays(registry: Path) -> None:
     card = (version.path / "README.md").read_text()
     assert "| drums | empty bars |" in card and "private collection" in card
     assert (version.path / "samples" / "rock.png").is_file()
+
+
+def flawless(root: Registry, corpus: Path, _style: str, count: int, seed: int) -> Report:
+    """Evaluate the live version as if it made what the held-out songs hold."""
+    live = load_generator(root.resolve("music", "live").path)
+    report = compare(live, read_corpus(corpus), count=count, seed=seed)
+    tracks = {**report.tracks, "made": report.tracks["held-out"]}
+    return replace(report, tracks=tracks)
+
+
+def test_version_that_is_worse_on_the_same_songs_stays_a_candidate(
+    registry: Path, songs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("training.music.commands._live_report", flawless)
+    said = call(
+        "music", "--corpus", songs, "--out", tmp_path, "--preset", "tiny", "--steps", "1",
+        "--registry", registry, "--promote",
+    )  # fmt: skip
+    root = Registry(registry, shipped=None)
+    candidate = root.resolve("music", "candidate")
+    assert f"The new version {candidate.name} stays a candidate: score is" in said
+    assert root.resolve("music", "live").name == "tiny"
+    assert json.loads((tmp_path / "outcome.json").read_text())["state"] == "refused"
 
 
 def test_training_goes_on_from_the_live_version_on_other_songs(

@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
-from models.music.pianoroll import Note, Phrase, stack
+from models.music.pianoroll import Cells, Note, Phrase, stack
 from training.music import metrics
 
 
-def cells(*written: dict[str, list[Note]]) -> tuple[metrics.Cells, metrics.Cells]:
+def cells(*written: dict[str, list[Note]]) -> tuple[Cells, Cells]:
     return stack([Phrase.from_notes(notes) for notes in written])
 
 

@@ -1,0 +1,39 @@
+from pathlib import Path
+
+import pytest
+import torch
+
+from models.music.gan import save_generator
+from tests.training.music.songs import write_phrases
+from training.music.build import describe, models_of, new_models, save_judge, style_names
+from training.music.corpus import read_corpus
+from training.music.presets import read_preset
+
+
+def test_config_describes_the_corpus(tmp_path: Path) -> None:
+    corpus = read_corpus(write_phrases(tmp_path))
+    config = describe(read_preset("tiny").generator, corpus)
+    assert config.styles == ("hiphop", "rock")
+    assert config.tempos == {"hiphop": (90.0, 90.0, 90.0), "rock": (140.0, 140.0, 140.0)}
+    assert set(config.masks["rock"]) == {"7", "15"}  # with and without a lead
+    assert sum(config.masks["rock"].values()) == pytest.approx(1, abs=1e-3)
+
+
+def test_same_seed_makes_the_same_models(tmp_path: Path) -> None:
+    corpus, preset = read_corpus(write_phrases(tmp_path)), read_preset("tiny")
+    one, other = (new_models(preset, corpus, 3)[0].state_dict() for _ in range(2))
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_published_models_go_on_with_new_styles(tmp_path: Path) -> None:
+    preset, corpus = read_preset("tiny"), read_corpus(write_phrases(tmp_path / "old"))
+    first, discriminator = new_models(preset, corpus, 1)
+    save_generator(first, tmp_path, {"judge": save_judge(discriminator, preset.judge, tmp_path)})
+    more = read_corpus(write_phrases(tmp_path / "songs"), styles=(*corpus.styles, "mine"))
+    generator, judge = models_of(tmp_path, more)
+    assert generator.config.styles == ("hiphop", "rock", "mine")
+    old, new = first.embed[0].weight, generator.embed[0].weight
+    assert torch.equal(new[:, :2], old[:, :2]) and torch.equal(new[:, 3:], old[:, 2:])
+    assert torch.allclose(new[:, 2], old[:, :2].mean(1))
+    assert style_names(tmp_path) == ["hiphop", "rock"]
+    assert judge.embed[0].weight.shape == new.shape
