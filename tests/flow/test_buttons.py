@@ -167,9 +167,7 @@ async def test_cancel_takes_a_waiting_request_out_of_the_queue(
     await press(world, world.alice, world.message(await world.request(number)), "cancel", number)
     assert (await world.request(number)).state is State.CANCELLED
     await world.until(
-        lambda: any(
-            m.embeds[0].description == "Cancelled, as you asked." for m in world.messages()
-        )
+        lambda: any(m.embeds[0].description == "Cancelled, as you asked." for m in world.messages())
     )
     service.go.set()
     await world.done(1)

@@ -80,9 +80,7 @@ async def test_stopped_in_order_it_hands_back_what_it_cannot_finish(
     assert request.state is State.DONE and len(world.messages()) == 1
 
 
-async def test_buttons_and_open_forms_outlive_a_restart(
-    world: World, service: FakeService
-) -> None:
+async def test_buttons_and_open_forms_outlive_a_restart(world: World, service: FakeService) -> None:
     number = await world.ask(world.alice, "essay", topic="the sea", length=200)
     message = world.message(await world.done(number))
     form = await world.alice.click(message, custom_id=f"gw:edit:{number}")

@@ -1,0 +1,298 @@
+"""Everything that is not making: /show, /mine, /about, /privacy, /settings, and sync."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from typing import Any
+
+import discord
+import pytest
+from simcord.backend.errors import OptionError, SetupError
+
+from bot.commands import mine
+from bot.commands.sync import register
+from bot.store import State
+from tests.flow.fake_service import FakeService
+from tests.flow.world import World, buttons
+
+pytestmark = pytest.mark.usefixtures("env")
+
+NOTHING = "I have no result with that number that you may see."
+
+
+async def essay(world: World, **options: Any) -> int:
+    number = await world.ask(world.alice, "essay", **{"topic": "the sea", "length": 200, **options})
+    await world.done(number)
+    return number
+
+
+async def archive(message: Any) -> zipfile.ZipFile:
+    return zipfile.ZipFile(io.BytesIO(await message.attachments[0].read()))
+
+
+# /show
+
+
+async def test_show_brings_a_result_back_with_its_files(world: World) -> None:
+    number = await essay(world)
+    result = await world.bob.slash(world.channel, "show", number=number)
+    assert result.response.embeds[0].title == "On the sea"
+    assert [a.filename for a in result.response.attachments] == [f"essay-{number}.docx"]
+    assert f"gw:again:{number}" in buttons(result.response.message)
+
+
+async def test_show_offers_ones_own_numbers(world: World) -> None:
+    number = await essay(world)
+    offered = await world.alice.autocomplete(world.channel, "show", "number", "")
+    assert offered == [{"name": f"#{number} the sea", "value": number}]
+    assert await world.bob.autocomplete(world.channel, "show", "number", "") == []
+
+
+async def test_show_of_what_has_no_result(world: World, service: FakeService) -> None:
+    service.go.clear()
+    number = await world.ask(world.alice, "essay", topic="the sea")
+    result = await world.alice.slash(world.channel, "show", number=number)
+    assert result.ephemeral and result.response.content == "This has no result yet."
+    await world.house.worker.cancel(number)
+    await world.done(number)
+    result = await world.alice.slash(world.channel, "show", number=number)
+    assert result.ephemeral and "Cancelled" in result.response.embeds[0].description
+
+
+async def test_show_without_files_says_how_to_get_them_again(world: World) -> None:
+    number = await essay(world, seed=7)
+    for file in await world.store.artifacts.of(number):
+        file.path.unlink()
+    result = await world.alice.slash(world.channel, "show", number=number)
+    assert not result.response.attachments
+    assert "seed 7" in result.response.embeds[0].fields[0].value
+
+
+async def test_no_guild_sees_another_guilds_results(world: World) -> None:
+    number = await essay(world)
+    other = world.env.create_guild("Elsewhere")
+    place = other.create_text_channel("general")
+    stranger = other.add_member(world.env.create_user("stranger"))
+    alice_there = other.add_member(world.alice.user)
+    for member in (stranger, alice_there):
+        result = await member.slash(place, "show", number=number)
+        assert result.ephemeral and result.response.content == NOTHING
+        assert await member.autocomplete(place, "show", "number", "") == []
+    result = await world.alice.user.slash("show", number=number)  # at home she may
+    assert result.response.embeds[0].title == "On the sea"
+    result = await stranger.user.slash("show", number=number)
+    assert result.response.content == NOTHING
+    result = await alice_there.slash(place, "mine")
+    assert "Nothing yet" in result.response.embeds[0].description
+
+
+async def test_a_result_stays_within_the_channel_one_can_read(world: World) -> None:
+    staff = world.guild.create_role("staff")
+    secret = world.guild.create_text_channel(
+        "secret",
+        overwrites={
+            world.guild.default_role: discord.PermissionOverwrite(view_channel=False),
+            staff: discord.PermissionOverwrite(view_channel=True),
+        },
+    )
+    carol = world.guild.add_member(world.env.create_user("carol"), roles=[staff])
+    dave = world.guild.add_member(world.env.create_user("dave"), roles=[staff])
+    asked = await carol.slash(secret, "essay", topic="the sea", length=200)
+    number = world.number(asked)
+    await world.done(number)
+    result = await world.bob.slash(world.channel, "show", number=number)
+    assert result.ephemeral and result.response.content == NOTHING
+    result = await dave.slash(world.channel, "show", number=number)
+    assert result.response.embeds[0].title == "On the sea"
+
+
+# /mine
+
+
+async def test_mine_lists_page_by_page(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mine, "SIZE", 2)
+    for topic in range(2):
+        await essay(world, topic=f"topic {topic}")
+    await world.done(await world.ask(world.alice, "beat"))
+    result = await world.alice.slash(world.channel, "mine")
+    assert result.ephemeral
+    embed = result.response.embeds[0]
+    assert embed.footer.text == "3 requests · page 1 of 2"
+    assert embed.description.count("✅") == 2 and "topic 0" not in embed.description
+
+    await world.alice.click(result.response, custom_id="gwm:page:all:1")
+    assert "topic 0" in result.response.embeds[0].description
+    await world.alice.click(result.response, custom_id="gwm:page:beat:000")
+    assert "lofi · 84 bpm" in result.response.embeds[0].description
+
+    packed = await world.alice.click(result.response, custom_id="gwm:zip:beat:0")
+    assert packed.ephemeral
+    names = (await archive(packed.response)).namelist()
+    assert sorted(name.split(".")[1] for name in names) == ["mid", "mp3", "png"]
+    result = await world.bob.slash(world.channel, "mine", kind="essay")
+    assert "Nothing yet" in result.response.embeds[0].description
+
+
+# /about
+
+
+async def test_about_tells_models_queue_and_health(world: World, service: FakeService) -> None:
+    result = await world.alice.slash(world.channel, "about")
+    assert result.ephemeral
+    fields = {field.name: field.value for field in result.response.embeds[0].fields}
+    assert "1.2 M parameters · MIT · on cpu" in fields["Essays: essay-test"]
+    assert "general, teacher" in fields["Essays: essay-test"]
+    assert fields["Queue"] == "0 waiting, 0 being made"
+    assert fields["Health"] == "Everything works."
+    service.healthy = False
+    result = await world.alice.slash(world.channel, "about")
+    fields = {field.name: field.value for field in result.response.embeds[0].fields}
+    assert fields["Health"] == "Not everything works: service."
+
+
+# /privacy
+
+
+async def test_privacy_exports_everything_and_only_ones_own(world: World) -> None:
+    number = await essay(world, topic="my secret")
+    result = await world.alice.slash(world.channel, "privacy")
+    assert result.ephemeral and "That is 1 request so far." in result.response.embeds[0].description
+    packed = await world.alice.click(result.response, custom_id="gwp:export")
+    assert packed.ephemeral
+    with await archive(packed.response) as files:
+        assert f"files/essay-{number}.docx" in files.namelist()
+        text = files.read("requests.json").decode()
+    records = json.loads(text)
+    assert records[0]["asked"]["topic"] == "my secret"
+    assert records[0]["result"]["text"].startswith("The sea")
+    assert "token" not in records[0] and "simcord_interaction" not in text
+    other = await world.bob.slash(world.channel, "privacy")
+    packed = await world.bob.click(other.response, custom_id="gwp:export")
+    with await archive(packed.response) as files:
+        assert json.loads(files.read("requests.json")) == []
+
+
+async def test_privacy_forgets_after_a_second_word(world: World, service: FakeService) -> None:
+    number = await essay(world)
+    shelf = world.settings.artifacts_dir / str(number)
+    await world.alice.click(
+        world.message(await world.request(number)), custom_id=f"gw:file:{number}"
+    )
+    assert (shelf / f"essay-{number}.pdf").exists()
+    await world.store.ratings.rate(number, world.alice.id, 1, "v")
+    service.go.clear()
+    await world.ask(world.alice, "essay", topic="the moon")
+    result = await world.alice.slash(world.channel, "privacy")
+    await world.alice.click(result.response, custom_id="gwp:forget")
+    assert result.response.content.startswith("This deletes all")
+    await world.alice.click(result.response, custom_id="gwp:keep")
+    assert result.response.content == "Nothing was deleted."
+    assert (await world.store.requests.history(world.alice.id)).total == 2
+
+    result = await world.alice.slash(world.channel, "privacy")
+    await world.alice.click(result.response, custom_id="gwp:forget")
+    await world.alice.click(result.response, custom_id="gwp:sure")
+    assert result.response.content.startswith("Done:")
+    assert await world.store.requests.get(number) is None
+    assert not shelf.exists()
+    assert (await world.store.ratings.by_version()) == {}
+
+
+# /settings
+
+
+@pytest.fixture
+def manager(world: World) -> Any:
+    role = world.guild.create_role("managers", permissions=discord.Permissions(manage_guild=True))
+    return world.guild.add_member(world.env.create_user("manager"), roles=[role])
+
+
+async def set_(world: World, who: Any, command: str, /, **options: Any) -> str:
+    result = await who.slash(world.channel, f"settings {command}", **options)
+    assert result.ephemeral
+    return str(result.response.content)
+
+
+async def test_settings_are_for_managers_as_discord_sees_it_and_as_we_do(
+    world: World, manager: Any
+) -> None:
+    with pytest.raises(SetupError, match="not visible"):
+        await world.bob.slash(world.channel, "settings show")
+    # A server can lift Discord's own bar for a command; ours stays.
+    command = world.env.backend.find_command("settings", None, type=1)
+    assert command is not None
+    world.guild.set_command_permissions(int(command["id"]), {world.bob: True})
+    result = await world.bob.slash(world.channel, "settings show")
+    assert result.ephemeral and result.response.content.startswith("Only people who may manage")
+
+    assert await set_(world, manager, "admin", action="add", member=world.bob) == "Saved."
+    result = await world.bob.slash(world.channel, "settings show")
+    assert result.response.embeds[0].title == "Settings of this server"
+    refused = await set_(world, world.bob, "admin", action="add", member=world.bob)
+    assert refused.startswith("Only people who may manage")  # admins make no admins
+
+
+async def test_settings_bind_what_is_asked_here_and_nowhere_else(
+    world: World, manager: Any, service: FakeService
+) -> None:
+    elsewhere = world.guild.create_text_channel("bots")
+    assert await set_(world, manager, "channel", channel=elsewhere, action="add") == "Saved."
+    result = await world.alice.slash(world.channel, "essay", topic="the sea")
+    assert result.ephemeral and "do not answer in this channel" in result.response.content
+    assert await set_(world, manager, "channel", channel=elsewhere, action="remove") == "Saved."
+
+    assert await set_(world, manager, "limits", words=300, bars=8, cooldown=0) == "Saved."
+    result = await world.alice.slash(world.channel, "essay", topic="the sea", length=400)
+    assert "at most 300 words" in result.response.content
+    result = await world.alice.slash(world.channel, "beat", bars=16)
+    assert "at most 8 bars" in result.response.content
+    assert await set_(world, manager, "limits", words=0, bars=0) == "Saved."
+
+    assert await set_(world, manager, "style", essay="Teacher", beat="house") == "Saved."
+    await essay(world)
+    assert service.essays[-1].style == "teacher"
+    refused = await set_(world, manager, "style", essay="nobody")
+    assert refused == "There is no style called “nobody”."
+
+    assert await set_(world, manager, "filter", action="add", word="Sea") == "Saved."
+    result = await world.alice.slash(world.channel, "essay", topic="the séa")
+    assert "does not allow that wording" in result.response.content
+    number = await world.ask(world.alice, "essay", topic="the moon", length=200)
+    request = await world.done(number)  # the model itself says "sea"
+    assert request.state is State.REFUSED
+    assert "does not allow" in (world.embed(request).description or "")
+    refused = await set_(world, manager, "filter", action="add", pattern="(")
+    assert "not a pattern" in refused
+    assert "Sea" in await set_(world, manager, "filter", action="add")
+
+    result = await world.alice.user.slash("essay", topic="the sea", length=200)
+    assert (await world.done(world.number(result))).state is State.DONE
+
+
+async def test_settings_refuse_what_is_out_of_range(world: World, manager: Any) -> None:
+    with pytest.raises(OptionError):
+        await manager.slash(world.channel, "settings limits", words=-1)
+    assert await set_(world, manager, "limits", words=10) == "Saved."
+    chosen = await world.store.guilds.get(world.guild.id)
+    assert chosen.words_max == 50  # the least an essay can have
+
+
+async def test_leaving_a_guild_drops_its_settings(world: World, manager: Any) -> None:
+    await set_(world, manager, "limits", words=300)
+    guild = world.bot.get_guild(world.guild.id)
+    assert guild is not None
+    await world.bot.on_guild_remove(guild)
+    assert (await world.store.guilds.get(world.guild.id)).words_max is None
+
+
+# sync
+
+
+async def test_commands_are_in_one_scope_only(world: World) -> None:
+    scopes = world.env.backend.commands
+    assert {name for name, _ in scopes[None]} >= {"essay", "beat", "settings", "train"}
+    await register(world.bot.tree, world.guild.id)
+    assert scopes[None] == {}
+    assert {name for name, _ in scopes[world.guild.id]} >= {"essay", "beat"}
