@@ -6,7 +6,7 @@ import asyncio
 import os
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -41,6 +41,7 @@ class LocalService:
         check_seconds: float = 2.0,
         answer_seconds: float = 5.0,
         misses: int = 4,
+        module: Sequence[str] = ("-m", "models.server"),
     ) -> None:
         """Start nothing yet; ``misses`` failed checks in a row make a restart."""
         self._settings = settings
@@ -48,6 +49,7 @@ class LocalService:
         self._check_seconds = check_seconds
         self._answer_seconds = answer_seconds
         self._misses = misses
+        self._module = module
         self._port = 0
         self._process: asyncio.subprocess.Process | None = None
         self._watcher: asyncio.Task[None] | None = None
@@ -189,7 +191,7 @@ class LocalService:
 
     def _command(self) -> list[str]:
         settings = self._settings
-        command = [sys.executable, "-m", "models.server", "--host", "127.0.0.1"]
+        command = [sys.executable, *self._module, "--host", "127.0.0.1"]
         command += ["--port", str(self._port), "--port-file", str(self._port_path.resolve())]
         command += ["--registry", str(settings.registry_dir.resolve()), "--device", settings.device]
         command += ["--end-with-parent"]
