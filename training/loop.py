@@ -129,6 +129,7 @@ def run(
                 task.sample(directory / "samples", clock.step)
             if stop or (watch / STOP).exists():
                 save_checkpoint(task, directory, clock)
+                (watch / STOP).unlink(missing_ok=True)  # obeyed; a resumed run goes on
                 return Outcome("stopped", f"Training was stopped after {clock.step} steps.")
         save_checkpoint(task, directory, clock)
         figures = _look(task, directory, clock, watcher)

@@ -15,17 +15,19 @@ SPLITS = ("train", "seen", "unseen")  # held-out documents of seen topics; whole
 _BLANK = re.compile(r"\n\s*\n+")
 _INLINE = re.compile(r"[ \t\r\f\v\n]+")
 _WORD = re.compile(r"[a-z']+")
-_COMMON = """the a an and or but of to in on at for with as by from is are was were be been it its this
-that these those he she they we you i not have has had do does can will would their his her our your
-who which what when there if so than more all because people"""
+_COMMON = """the a an and or but of to in on at for with as by from is are was were be been it its
+this that these those he she they we you i not have has had do does can will would their his her our
+your who which what when there if so than more all because people"""
 _STOP = frozenset(_COMMON.split())
-_SOURCE_STYLES = {
+_SOURCE_STYLES = {  # by how a source's name begins
     "persuade": "argument",
     "ellipse": "reflection",
     "wikipedia": "encyclopedia",
-    "emerson-essays": "classic",
+    "enwiki": "encyclopedia",
+    "emerson": "classic",
     "inaugural": "speech",
     "state_union": "speech",
+    "masc": "plain",
 }
 
 
@@ -85,7 +87,7 @@ def is_english(text: str) -> bool:
 
 def style_of(source: str) -> str:
     """Name the style that texts of a source teach."""
-    return _SOURCE_STYLES.get(source, "plain" if source.startswith("masc") else "own")
+    return next((s for start, s in _SOURCE_STYLES.items() if source.startswith(start)), "own")
 
 
 def chunked(document: Document, *, low: int = 150, high: int = 700) -> Iterator[Document]:

@@ -150,9 +150,9 @@ _CONTRACTIONS = {
 }  # fmt: skip
 _MISSPELT = re.compile(r"\b(" + "|".join(_CONTRACTIONS) + r")\b", re.I)
 _LONE_I = re.compile(r"\bi(?=['\s,.;!?]|$)")
-_SMALL_START = re.compile(r"(^|[.!?]\s+)([a-z])")
+_SMALL_START = re.compile(r"(^|[a-z]{2}[.!?]\s+)([a-z])")
 _TIGHT = re.compile(r"([a-z]{2}[,;:.!?])([A-Za-z]{2})")
-_LOOSE = re.compile(r"\s+([,.;:!?])(?=\s|$)")
+_LOOSE = re.compile(r"\s+([,;:!?]|\.(?=\s|$))")
 
 
 def polished(text: str) -> str:
@@ -163,7 +163,7 @@ def polished(text: str) -> str:
         return fixed[:1].upper() + fixed[1:] if match[0][0].isupper() else fixed
 
     def paragraph(block: str) -> str:
-        block = _LOOSE.sub(r"\1", _TIGHT.sub(r"\1 \2", block))
+        block = _TIGHT.sub(r"\1 \2", _LOOSE.sub(r"\1", block))
         block = _MISSPELT.sub(mend, _LONE_I.sub("I", block))
         return _SMALL_START.sub(lambda m: m[1] + m[2].upper(), block)
 

@@ -125,7 +125,8 @@ def prepare(
             )
     if len(corpus.general) >= 100:
         general = [d for d in corpus.general if _held_general(d, seed)]
-        held_out["general"] = packer.pack(general, [0] * len(general), None)
+        if general:
+            held_out["general"] = packer.pack(general, [0] * len(general), None)
     write_json(out / "corpus.json", {"sha256": corpus.sha256, "sources": corpus.sources})
     with (out / "documents.jsonl").open("w", encoding="utf-8") as file:
         for essay in corpus.essays:

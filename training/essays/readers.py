@@ -10,6 +10,7 @@ import json
 import lzma
 import re
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -23,6 +24,7 @@ MAX_ZIP = 512 * 2**20  # bytes of all entries of one archive, unpacked
 MAX_ENTRIES = 20_000
 MAX_RATIO = 200  # unpacked to packed
 
+_DAMAGE = (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, EOFError)
 _LETTERS = {"A": 95.0, "B": 85.0, "C": 75.0, "D": 65.0, "E": 55.0, "F": 40.0}
 _MARK = re.compile(r"(\d+(?:[.,]\d+)?)\s*(?:(?:/|of|out of)\s*(\d+(?:[.,]\d+)?)|(%))?\s*\Z", re.I)
 _HEADER = re.compile(r"(topic|title|mark|grade|score)\s*:\s*(.+)\Z", re.I)
@@ -62,8 +64,11 @@ def parse_mark(value: object, scale: object = None) -> float | None:
 def _read_file(path: Path, name: str) -> Iterator[Document]:
     suffixes = "".join(path.suffixes[-2:]).lower()
     if suffixes.endswith(".jsonl.xz"):
-        with lzma.open(path) as stream:
-            yield from _read_lines(stream, name)
+        try:
+            with lzma.open(path) as stream:
+                yield from _read_lines(stream, name)
+        except (lzma.LZMAError, EOFError) as error:
+            raise CorpusError(f"{name} is damaged.") from error
     elif suffixes.endswith(".jsonl"):
         with path.open("rb") as stream:
             yield from _read_lines(stream, name)
@@ -91,8 +96,11 @@ def _read_zip(path: Path, name: str) -> Iterator[Document]:
             suffix = PurePosixPath(entry.filename).suffix.lower()
             if suffix not in _READERS and suffix != ".jsonl":
                 continue
-            with archive.open(entry) as stream:
-                data = stream.read(MAX_FILE + 1)
+            try:
+                with archive.open(entry) as stream:
+                    data = stream.read(MAX_FILE + 1)
+            except _DAMAGE as error:
+                raise CorpusError(f"{entry.filename} in {name} is damaged or locked.") from error
             if len(data) > MAX_FILE:
                 raise CorpusError(f"{entry.filename} in {name} is too large to read.")
             if suffix == ".jsonl":
@@ -141,7 +149,7 @@ def _read_bytes(data: bytes, name: str) -> Iterator[Document]:
         text = _READERS[PurePosixPath(name).suffix.lower()](data)
     except Exception as error:  # a broken file of any format must not end a whole run
         raise CorpusError(f"{name} cannot be read.") from error
-    topic, mark, body = _headers(clean(text), PurePosixPath(name).stem)
+    topic, mark, body = _headers(text, PurePosixPath(name).stem)
     if body:
         yield Document(id=name, source="own", topic=topic, text=body, mark=parse_mark(mark))
 
@@ -149,13 +157,14 @@ def _read_bytes(data: bytes, name: str) -> Iterator[Document]:
 def _headers(text: str, stem: str) -> tuple[str, str | None, str]:
     """Take ``Topic:`` and ``Mark:`` lines, or a short first line, off the top of a text."""
     topic, mark = "", None
-    blocks = text.split("\n\n")
-    while blocks and (match := _HEADER.match(blocks[0])):
+    lines = text.strip().split("\n")
+    while lines and (match := _HEADER.match(lines[0].strip())):
         if match[1].lower() in ("topic", "title"):
             topic = match[2]
         else:
             mark = match[2]
-        blocks.pop(0)
+        lines.pop(0)
+    blocks = clean("\n".join(lines)).split("\n\n")
     if not topic and len(blocks) > 1:
         first = blocks[0].lstrip("# ")
         if len(first.split()) <= 12 and first[-1:] not in ".:;,":

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from training.essays.corpus import Document
 
-_HEADING = re.compile(r"^ (=+) (.+?) \1 $")
+_HEADING = re.compile(r"^ (=(?: =)*) (.+?) \1 $")
 _LIMIT = 500  # words of one document
 
 
