@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-BOOT_SECONDS = 90.0
+BOOT_SECONDS = 180.0
 
 
 @pytest.fixture(scope="session")
@@ -46,6 +46,18 @@ def service_url(tiny_registry: Path, tmp_path_factory: pytest.TempPathFactory) -
 @contextmanager
 def served(registry: Path, folder: Path) -> Iterator[str]:
     """Run the real server over a registry; its log and port file go to the folder."""
+    process = start(registry, folder)
+    try:
+        yield f"http://127.0.0.1:{(folder / 'port').read_text()}"
+    finally:
+        assert process.stdin is not None
+        process.stdin.close()
+        process.terminate()
+        process.wait(20)
+
+
+def start(registry: Path, folder: Path) -> subprocess.Popen[bytes]:
+    """Start the real server and wait until it serves."""
     port_file, log = folder / "port", folder / "log.txt"
     command = [sys.executable, "-m", "models.server", "--device", "cpu", "--end-with-parent"]
     command += ["--registry", str(registry), "--port-file", str(port_file)]
@@ -58,15 +70,9 @@ def served(registry: Path, folder: Path) -> Iterator[str]:
             cwd=ROOT,
             env={**os.environ, "OMP_NUM_THREADS": "1"},
         )
-    assert process.stdin is not None
-    try:
-        deadline = time.monotonic() + BOOT_SECONDS
-        while not port_file.exists():
-            assert process.poll() is None, log.read_text()
-            assert time.monotonic() < deadline, log.read_text()
-            time.sleep(0.05)
-        yield f"http://127.0.0.1:{port_file.read_text()}"
-    finally:
-        process.stdin.close()
-        process.terminate()
-        process.wait(20)
+    deadline = time.monotonic() + BOOT_SECONDS
+    while not port_file.exists():
+        assert process.poll() is None, log.read_text()
+        assert time.monotonic() < deadline, log.read_text()
+        time.sleep(0.05)
+    return process

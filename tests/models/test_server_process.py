@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 from contextlib import aclosing
+from pathlib import Path
 
 import pytest
 
@@ -19,6 +20,7 @@ from models.contract import (
     EssayRequest,
     Family,
 )
+from tests.service_fixtures import start
 
 ESSAY = EssayRequest(request_id="1", topic="rivers and bridges", words=60, seed=7)
 BEAT = BeatRequest(request_id="2", bars=4, seed=7)
@@ -100,3 +102,10 @@ async def test_an_unknown_style_is_refused_with_the_known_ones(service_url: str)
             await anext(client.essay(ESSAY.model_copy(update={"style": "baroque"})))
         with pytest.raises(GenerationRefused, match="baroque"):
             await anext(client.beat(BEAT.model_copy(update={"style": "baroque"})))
+
+
+def test_the_server_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
+    process = start(tmp_path / "registry", tmp_path)
+    assert process.stdin is not None
+    process.stdin.close()  # as the system does when the parent dies
+    assert process.wait(30) is not None
