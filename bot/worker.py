@@ -261,6 +261,7 @@ class Worker:
                 job.interrupt(Reason.LOST)
 
     async def _recover(self) -> None:
+        await self._heartbeat()  # or a busy loop could find its own rows silent
         stale = timedelta(seconds=self._settings.stale_seconds)
         for request in await self._store.requests.recover(stale):
             log.warning("request recovered", request=request.id, state=request.state)

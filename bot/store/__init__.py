@@ -11,8 +11,9 @@ from sqlalchemy.exc import DBAPIError
 from bot.store.artifacts import Artifacts
 from bot.store.database import Database, StoreError, connect, unreachable
 from bot.store.guilds import Guilds
-from bot.store.queue import MAX_AGE, MAX_ATTEMPTS
+from bot.store.queue import MAX_ATTEMPTS
 from bot.store.ratings import Ratings, Tally
+from bot.store.recovery import MAX_AGE, MAX_DELIVERIES
 from bot.store.requests import Requests
 from bot.store.runs import Runs
 from bot.store.schema import head, migrate, revision
@@ -37,6 +38,7 @@ __all__ = [
     "FINAL",
     "MAX_AGE",
     "MAX_ATTEMPTS",
+    "MAX_DELIVERIES",
     "NOBODY",
     "OPEN",
     "Artifact",

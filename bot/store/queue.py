@@ -1,4 +1,4 @@
-"""The moves of a request: claim, heartbeat, ends, recovery. Each is a compare-and-set."""
+"""The moves of a request: claim, heartbeat, ends. Each is a compare-and-set."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from sqlalchemy import ColumnElement, ScalarSelect, and_, case, func, insert, or
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.sentences import Sentence
 from bot.store import mapping
 from bot.store.database import Database
 from bot.store.shapes import NOBODY, Artifact, NewRequest, Pulse, Request
@@ -21,8 +20,6 @@ from models.contract import BeatTake, EssayDone
 
 #: How often work on a request may begin before it is given up.
 MAX_ATTEMPTS = 2
-#: How old a request may be for its work to begin again after a crash.
-MAX_AGE = timedelta(minutes=15)
 
 
 def turn() -> ColumnElement[datetime]:
@@ -140,7 +137,7 @@ class Queue:
         async with self._db.write() as db:
             kept = await db.execute(
                 update(requests)
-                .where(_held(request))
+                .where(held(request))
                 .values(outcome=mapping.outcome(outcome), model_version=outcome.model_version)
                 .returning(requests.c.id)
             )
@@ -194,11 +191,11 @@ class Queue:
         return await self._move(
             State.RUNNING,
             State.QUEUED,
-            _held(request),
+            held(request),
             why,
             not_before=now + timedelta(seconds=delay) if delay else None,
             attempts=requests.c.attempts - (0 if counted else 1),
-            **_UNCLAIMED,
+            **UNCLAIMED,
         )
 
     async def request_cancel(self, request_id: int) -> Request | None:
@@ -233,55 +230,10 @@ class Queue:
             message_id=message_id,
         )
 
-    async def recover(self, stale: timedelta) -> list[Request]:
-        """Queue or fail the rows whose worker went silent; return them as they are now.
-
-        The rows of an ended request keep no token, but those returned do, for a last word.
-        """
-        now = self._db.clock()
-        silent = and_(
-            requests.c.state == State.RUNNING,
-            or_(requests.c.heartbeat_at.is_(None), requests.c.heartbeat_at < now - stale),
-        )
-        # A queued row reserved for a process that is gone would wait for ever.
-        orphaned = and_(
-            requests.c.state == State.QUEUED,
-            requests.c.reserved_for.is_not(None),
-            requests.c.created_at < now - MAX_AGE,
-        )
-        async with self._db.read() as db:
-            rows = (await db.execute(select(requests).where(or_(silent, orphaned)))).all()
-        moved = [await self._recover_one(mapping.request(row), silent, now) for row in rows]
-        return [request for request in moved if request is not None]
-
-    async def _recover_one(
-        self, lost: Request, silent: ColumnElement[bool], now: datetime
-    ) -> Request | None:
-        mine = requests.c.id == lost.id
-        if lost.state is State.RUNNING:
-            mine = and_(_held(lost), silent)
-        ended = {"finished_at": now, "interaction_token": None}
-        if lost.cancel_requested:
-            won = await self._move(lost.state, State.CANCELLED, mine, _SILENT, **ended)
-        elif lost.state is State.QUEUED or now - lost.created_at > MAX_AGE:
-            won = await self._fail_lost(lost, mine, Sentence("too_old"), **ended)
-        elif lost.attempts >= MAX_ATTEMPTS:
-            won = await self._fail_lost(lost, mine, Sentence("lost"), **ended)
-        else:
-            won = await self._move(lost.state, State.QUEUED, mine, _SILENT, **_UNCLAIMED)
-        found = await self._fetch(requests.c.id == lost.id) if won else None
-        # Whoever says what became of it still needs the token that the row has lost.
-        return found and replace(found, interaction_token=lost.interaction_token)
-
-    async def _fail_lost(
-        self, lost: Request, mine: ColumnElement[bool], why: Sentence, **values: object
-    ) -> bool:
-        return await self._move(lost.state, State.FAILED, mine, why, error=str(why), **values)
-
     async def _end(self, request: Request, new: State, why: str, **values: object) -> bool:
         # The token is a key to the user's conversation: it goes as soon as it is of no use.
         values |= {"finished_at": self._db.clock(), "interaction_token": None}
-        return await self._move(State.RUNNING, new, _held(request), why, **values)
+        return await self._move(State.RUNNING, new, held(request), why, **values)
 
     async def _move(
         self, old: State, new: State, where: ColumnElement[bool], why: str, **values: object
@@ -307,8 +259,8 @@ class Queue:
         return None if row is None else mapping.request(row)
 
 
-_SILENT = "its worker went silent"
-_UNCLAIMED: dict[str, None] = {
+#: What a row that goes back to the queue loses.
+UNCLAIMED: dict[str, None] = {
     "worker": None,
     "claim": None,
     "started_at": None,
@@ -316,7 +268,8 @@ _UNCLAIMED: dict[str, None] = {
 }
 
 
-def _held(request: Request) -> ColumnElement[bool]:
+def held(request: Request) -> ColumnElement[bool]:
+    """Match the row of a request while its claim is still this one."""
     return and_(requests.c.id == request.id, requests.c.claim == request.claim)
 
 

@@ -1,4 +1,4 @@
-"""The questions one may ask about requests; the moves are in queue.py."""
+"""The questions one may ask about requests; the moves are in queue.py and recovery.py."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from sqlalchemy import ColumnElement, Select, and_, delete, func, or_, select, u
 
 from bot.parameters import Kind
 from bot.store import mapping
-from bot.store.queue import Queue, turn
+from bot.store.queue import turn
+from bot.store.recovery import Recovery
 from bot.store.shapes import Event, Page, Request
 from bot.store.states import FINAL, OPEN, State
 from bot.store.tables import artifacts, events, requests
@@ -17,7 +18,7 @@ from bot.store.tables import artifacts, events, requests
 __all__ = ["Requests"]
 
 
-class Requests(Queue):
+class Requests(Recovery):
     """Everything about requests."""
 
     async def get(self, request_id: int) -> Request | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.store import Artifact, NewRequest, Request, State, Store
+from bot.store import MAX_DELIVERIES, Artifact, NewRequest, Request, State, Store
 from bot.store.shapes import utc_now
 from models.contract import EssayDone, EssayPlan
 from tests.bot.store.rows import Clock, beat, essay
@@ -228,6 +228,23 @@ async def test_recovery(
     assert await store.requests.recover(timedelta(seconds=30)) == []
     assert not await store.requests.finish(request, 1)
     assert (moved.error is not None) == (expected is State.FAILED)
+    await store.close()
+
+
+async def test_what_was_made_is_delivered_again_and_never_called_failed(
+    database_url: str,
+) -> None:
+    clock = Clock()
+    store = await Store.open(database_url, clock=clock)
+    await store.requests.create(essay(1))
+    await store.requests.hand_back(await claim(store))
+    states = []
+    for _ in range(MAX_DELIVERIES - 1):
+        assert await store.requests.keep(await claim(store), done(), [])
+        clock.advance(60)
+        (moved,) = await store.requests.recover(timedelta(seconds=30))
+        states.append((moved.state, moved.outcome == done()))
+    assert states == [(State.QUEUED, True)] * (MAX_DELIVERIES - 2) + [(State.EXPIRED, True)]
     await store.close()
 
 
