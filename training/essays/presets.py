@@ -56,9 +56,9 @@ class Preset:
     )
     held_out_share: float = 0.05
     held_out_documents: int = 40  # scored while training, of each set
-    evaluate_every: int = 400
+    evaluate_every: int = 600
     save_every: int = 200
-    sample_every: int = 400
+    sample_every: int = 600
     phases: tuple[Phase, ...] = ()
     own_phase: Phase = field(default_factory=lambda: Phase("own", "own", 1.0))  # --continue-from
 

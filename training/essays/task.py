@@ -142,7 +142,7 @@ class EssayTask:
             share = min(1.0, (self._step + 1) / max(recipe.warmup, 1))
             if done > recipe.decay_from:
                 left = (1 - done) / max(1 - recipe.decay_from, 1e-9)
-                share *= max(recipe.floor, 1 - math.sqrt(1 - left))
+                share *= recipe.floor + (1 - recipe.floor) * (1 - math.sqrt(1 - left))
         elif done < recipe.rise:
             share = max(recipe.floor, done / recipe.rise)
         else:

@@ -36,13 +36,15 @@ def essay(topic: str, draw: random.Random) -> str:
     return "\n\n".join(" ".join(sentence() for _ in range(draw.randint(3, 5))) for _ in range(3))
 
 
-def write_corpus(folder: Path, count: int = 60, seed: int = 0) -> Path:
+def write_corpus(
+    folder: Path, count: int = 60, seed: int = 0, topics: tuple[str, ...] = TOPICS
+) -> Path:
     """Write essays.jsonl with topics and marks into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
     draw = random.Random(seed)
     with (folder / "essays.jsonl").open("w", encoding="utf-8") as file:
         for number in range(count):
-            topic = TOPICS[number % len(TOPICS)]
+            topic = topics[number % len(topics)]
             record = {"id": str(number), "source": "made-up", "topic": topic}
             record |= {"text": essay(topic, draw), "style": "argument"}
             file.write(json.dumps({**record, "mark": draw.randint(50, 100)}) + "\n")

@@ -9,9 +9,10 @@ from transformers import AutoModelForCausalLM
 from typer.testing import CliRunner
 
 from models.registry import Registry
-from tests.training.essays.made_up import write_corpus
+from tests.training.essays.made_up import TOPICS, write_corpus
 from training.__main__ import app
 from training.essays import commands
+from training.essays.pipeline import Finished, Orders, train
 from training.runs import progress, read_outcome
 
 
@@ -25,7 +26,7 @@ def call(*words: object) -> tuple[int, str]:
 @pytest.fixture(autouse=True)
 def not_nicer(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave the priority of the test process alone."""
-    monkeypatch.setattr(commands.os, "nice", lambda _: 0)
+    monkeypatch.setattr("training.essays.commands.os.nice", lambda _: 0)
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +67,7 @@ def test_a_version_is_published_with_all_that_belongs_to_it(house: Path) -> None
 
 def test_continuing_is_gated_and_goes_live(house: Path, tmp_path: Path) -> None:
     Registry(house / "registry", None).move_alias("essay", "live", "tiny")
-    more = write_corpus(tmp_path / "own", 30, seed=9)
+    more = write_corpus(tmp_path / "own", 30, seed=9, topics=TOPICS[:4])
     out = tmp_path / "run"
     code, output = call(
         *("essay", "--preset", "tiny", "--corpus", more, "--out", out, "--steps", 40),
@@ -86,9 +87,8 @@ def test_a_ruined_candidate_is_refused(
     house: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Registry(house / "registry", None).move_alias("essay", "live", "tiny")
-    train = commands.train_phases
 
-    def ruin(orders: commands.Orders) -> commands.Finished:
+    def ruin(orders: Orders) -> Finished:
         finished = train(orders)
         with torch.no_grad():
             finished.model.project.weight.mul_(-1)

@@ -4,6 +4,7 @@ import random
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -64,8 +65,8 @@ def make(
 ) -> Callable[..., EssayTask]:
     def task(recipe: Recipe = RECIPE, dropout: float = 0.0) -> EssayTask:
         torch.manual_seed(1)
-        sizes = {"embed_size": 16, "hidden_size": 24, "condition_size": 16, "head_size": 150}
-        model = EssayLSTM(EssayConfig(vocab_size=len(tokenizer), **sizes))
+        sizes: dict[str, Any] = {"embed_size": 16, "hidden_size": 24, "condition_size": 16}
+        model = EssayLSTM(EssayConfig(vocab_size=len(tokenizer), head_size=150, **sizes))
         model.locked.p = dropout
         for layer in model.recurrences():
             layer.weight_drop = dropout
@@ -86,7 +87,7 @@ def test_a_document_is_laid_out_as_the_prompt_says(
     assert pieces.count("<par>") == 2 and pieces[-1] == "</s>"
     body = pieces[pieces.index("<text>") + 1 : -1]
     ids = tokenizer.convert_tokens_to_ids(body)
-    assert tokenizer.decode(ids).replace("<par> ", "\n\n").strip() == text
+    assert str(tokenizer.decode(ids)).replace("<par> ", "\n\n").strip() == text
     learned = [p for p, learn in zip(pieces, packed.learn, strict=True) if learn]
     assert learned[-len(body) - 2 :] == ["<text>", *body, "</s>"]
     assert "<topic>" not in learned and "<plan>" not in learned and "<sep>" in learned
