@@ -195,14 +195,21 @@ def _rim(kit: Kit, hard: float, random: Random) -> Audio:
 def _partials(
     t: NDArray[np.float32], hertz: NDArray[np.float64], lives: NDArray[np.float64], random: Random
 ) -> Audio:
-    """Sum decaying sines of random phase and level, as struck metal does."""
+    """Sum decaying sines of random phase and level, as struck metal does.
+
+    Lives are rounded to fifteen per cent, so that partials share their envelopes.
+    """
     out = np.zeros_like(t)
+    groups: dict[int, list[float]] = {}
     for frequency, life in zip(hertz.tolist(), lives.tolist(), strict=True):
-        phase, level = random.uniform(0, 2 * np.pi), random.uniform(0.4, 1.0)
-        turn = np.float32(2 * np.pi * frequency)
-        out += (
-            np.float32(level) * np.sin(turn * t + np.float32(phase)) * np.exp(-t / np.float32(life))
-        )
+        groups.setdefault(round(np.log(life) / 0.15), []).append(frequency)
+    for step, together in groups.items():
+        ring = np.zeros_like(t)
+        for frequency in together:
+            phase, level = random.uniform(0, 2 * np.pi), random.uniform(0.4, 1.0)
+            turn = np.float32(2 * np.pi * frequency)
+            ring += np.float32(level) * np.sin(turn * t + np.float32(phase))
+        out += ring * np.exp(-t / np.float32(np.exp(0.15 * step)))
     return out
 
 

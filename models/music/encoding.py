@@ -6,7 +6,7 @@ ffmpeg is the binary that imageio-ffmpeg ships; nothing needs to be installed on
 from __future__ import annotations
 
 import base64
-import io
+import struct
 import subprocess
 import tempfile
 import warnings
@@ -17,10 +17,6 @@ from typing import Literal
 
 import imageio_ffmpeg
 import numpy as np
-from mutagen.flac import FLAC, Picture
-from mutagen.id3 import APIC, COMM, ID3, TALB, TBPM, TIT2, TKEY, TPE1, TRCK, TXXX
-from mutagen.oggopus import OggOpus
-from mutagen.wave import WAVE
 
 from models.music.dsp import RATE, Audio
 
@@ -41,10 +37,12 @@ LADDERS: dict[Form, tuple[tuple[Form, int], ...]] = {
     "flac": (("flac", 0), *_MP3),
 }
 _CODEC = {
-    "mp3": ("-c:a", "libmp3lame", "-f", "mp3"),
+    "mp3": ("-c:a", "libmp3lame", "-id3v2_version", "3", "-f", "mp3"),
     "ogg": ("-c:a", "libopus", "-vbr", "constrained", "-f", "opus"),
+    "wav": ("-c:a", "pcm_s16le", "-f", "wav"),
     "flac": ("-c:a", "flac", "-sample_fmt", "s16", "-f", "flac"),
 }
+_PICTURED = ("mp3", "flac")  # Ogg carries its picture among the tags
 
 
 class EncodingError(Exception):
@@ -68,7 +66,7 @@ class Tags:
     @property
     def comment(self) -> str:
         """Say in a line how to make this again."""
-        return f"seed {self.seed}, model {self.version}"
+        return f"{self.bpm} bpm, {self.key}, seed {self.seed}, model {self.version}"
 
 
 @dataclass(frozen=True)
@@ -89,7 +87,7 @@ def encode(
 ) -> Encoded:
     """Encode stereo float audio, stepping down the ladder until it fits; ``check`` may raise."""
     for form, kilobits in _rungs(audio, wanted, max_bytes, len(tags.cover)):
-        data = _tagged(_compressed(audio, form, kilobits, check), form, tags)
+        data = _compressed(audio, form, kilobits, tags, check)
         if max_bytes is None or len(data) <= max_bytes:
             return Encoded(data, form, kilobits)
     raise EncodingError("The beat is too long for the file size allowed here; ask for fewer bars.")
@@ -119,22 +117,36 @@ def segment(audio: Audio) -> AudioSegment:
     return AudioSegment(sixteen_bit(audio), frame_rate=RATE, sample_width=2, channels=2)
 
 
-def _compressed(audio: Audio, form: Form, kilobits: int, check: Callable[[], None]) -> bytes:
+def _compressed(
+    audio: Audio, form: Form, kilobits: int, tags: Tags, check: Callable[[], None]
+) -> bytes:
     check()
-    if form == "wav":
-        return bytes(segment(audio).export(io.BytesIO(), format="wav").getvalue())
     with tempfile.TemporaryDirectory(prefix="beat-") as folder:
-        source, target = Path(folder, "in.raw"), Path(folder, "out")
-        lossless = form == "flac"
-        source.write_bytes(sixteen_bit(audio) if lossless else audio.T.astype("<f4").tobytes())
-        rate = () if kilobits == 0 else ("-b:a", f"{kilobits}k")
+        source, facts, target = (Path(folder, name) for name in ("in.raw", "tags.txt", "out"))
+        whole = kilobits == 0  # lossless formats keep 16 bits, which are dithered here
+        source.write_bytes(sixteen_bit(audio) if whole else audio.T.astype("<f4").tobytes())
+        facts.write_text(_metadata(tags, form), encoding="utf-8")
+        inputs = ["-f", "s16le" if whole else "f32le", "-ar", str(RATE), "-ac", "2"]
+        inputs += ["-i", str(source), "-i", str(facts)]
+        maps = ["-map", "0:a", "-map_metadata", "1"]
+        if tags.cover and form in _PICTURED:
+            cover = Path(folder, "cover.png")
+            cover.write_bytes(tags.cover)
+            inputs += ["-i", str(cover)]
+            maps += [
+                "-map",
+                "2:v",
+                "-c:v",
+                "copy",
+                "-disposition:v",
+                "attached_pic",
+                "-metadata:s:v",
+                "comment=Cover (front)",
+            ]
+        rate = () if whole else ("-b:a", f"{kilobits}k")
         # A file, not a pipe: the encoder goes back to write the duration into the header.
-        command = [
-            FFMPEG, "-v", "error", "-y", "-f", "s16le" if lossless else "f32le",
-            "-ar", str(RATE), "-ac", "2", "-i", str(source),
-            "-map_metadata", "-1", "-fflags", "+bitexact", "-flags:a", "+bitexact",
-            *rate, *_CODEC[form], str(target),
-        ]  # fmt: skip
+        command = [FFMPEG, "-v", "error", "-y", *inputs, *maps, "-fflags", "+bitexact",
+                   "-flags:a", "+bitexact", *rate, *_CODEC[form], str(target)]  # fmt: skip
         _run(command, check)
         return target.read_bytes()
 
@@ -157,61 +169,35 @@ def _run(command: list[str], check: Callable[[], None]) -> None:
         raise EncodingError("The audio could not be encoded.") from RuntimeError(*reason[-1:])
 
 
-def _tagged(data: bytes, form: Form, tags: Tags) -> bytes:
-    file = io.BytesIO(data)
-    if form == "mp3":
-        id3 = ID3()
-        _fill_id3(id3, tags)
-        id3.save(file, v2_version=3)
-        return file.getvalue()
-    if form == "wav":
-        wave = WAVE(file)
-        wave.add_tags()
-        _fill_id3(wave.tags, tags)
-        wave.save(file, v2_version=3)
-        return file.getvalue()
-    vorbis = OggOpus(file) if form == "ogg" else FLAC(file)
-    for name, value in _plain(tags).items():
-        vorbis[name] = value
-    if tags.cover:
-        _add_cover(vorbis, tags.cover)
-    file.seek(0)
-    vorbis.save(file)
-    return file.getvalue()
-
-
-def _plain(tags: Tags) -> dict[str, str]:
+def _metadata(tags: Tags, form: Form) -> str:
+    """Write the tags as ffmpeg's metadata file, with the names each format's players look for."""
+    id3 = form in ("mp3", "wav")
     named = {
-        "title": tags.title, "artist": tags.artist, "album": tags.album, "tracknumber": tags.track,
-        "bpm": str(tags.bpm), "initialkey": short_key(tags.key), "comment": tags.comment,
-        "seed": str(tags.seed), "model": tags.version,
-    }  # fmt: skip
-    return {name: value for name, value in named.items() if value}
+        "title": tags.title,
+        "artist": tags.artist,
+        "album": tags.album,
+        "track" if id3 else "tracknumber": tags.track,
+        "TBPM" if form == "mp3" else "bpm": str(tags.bpm),
+        "TKEY" if form == "mp3" else "initialkey": short_key(tags.key),
+        "comment": tags.comment,
+        "seed": str(tags.seed),
+        "model": tags.version,
+    }
+    if tags.cover and form == "ogg":
+        named["METADATA_BLOCK_PICTURE"] = _picture_block(tags.cover)
+    lines = [f"{name}={_escaped(value)}" for name, value in named.items() if value]
+    return "\n".join([";FFMETADATA1", *lines, ""])
 
 
-def _fill_id3(id3: ID3, tags: Tags) -> None:
-    id3.add(TIT2(encoding=3, text=tags.title))
-    id3.add(TPE1(encoding=3, text=tags.artist))
-    id3.add(TBPM(encoding=3, text=str(tags.bpm)))
-    id3.add(TKEY(encoding=3, text=short_key(tags.key)))
-    id3.add(COMM(encoding=3, lang="eng", desc="", text=tags.comment))
-    id3.add(TXXX(encoding=3, desc="seed", text=str(tags.seed)))
-    id3.add(TXXX(encoding=3, desc="model", text=tags.version))
-    if tags.album:
-        id3.add(TALB(encoding=3, text=tags.album))
-    if tags.track:
-        id3.add(TRCK(encoding=3, text=tags.track))
-    if tags.cover:
-        id3.add(APIC(encoding=3, mime="image/png", type=3, desc="cover", data=tags.cover))
+def _escaped(value: str) -> str:
+    return "".join(f"\\{c}" if c in "=;#\\\n" else c for c in value)
 
 
-def _add_cover(file: OggOpus | FLAC, cover: bytes) -> None:
-    picture = Picture()
-    picture.type, picture.mime, picture.data = 3, "image/png", cover
-    if isinstance(file, FLAC):
-        file.add_picture(picture)
-    else:
-        file["metadata_block_picture"] = base64.b64encode(picture.write()).decode()
+def _picture_block(cover: bytes) -> str:
+    """Pack a PNG as Vorbis comments carry pictures: a FLAC picture block in base64."""
+    mime = b"image/png"
+    head = struct.pack(">II", 3, len(mime)) + mime + struct.pack(">IIIII", 0, 0, 0, 0, 0)
+    return base64.b64encode(head + struct.pack(">I", len(cover)) + cover).decode("ascii")
 
 
 def short_key(key: str) -> str:

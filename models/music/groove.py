@@ -49,15 +49,15 @@ def play(
     weights = (
         _drum_forces(strokes, feel) if track == "drums" else _tone_forces(strokes, track, feel)
     )
-    noise = random.standard_normal((len(strokes), 2))
+    noise = random.standard_normal((len(strokes), 2)).tolist()
     lags = _strums(strokes, feel) if track == "keys" else [0.0] * len(strokes)
     notes = []
     for stroke, weight, lag, (late, loud) in zip(strokes, weights, lags, noise, strict=True):
-        shift = _lay(stroke, track, feel) + lag + feel.loose * float(np.clip(late, -2, 2))
+        shift = _lay(stroke, track, feel) + lag + feel.loose * max(-2.0, min(2.0, late))
         start = max(0.0, _swung(stroke.step, feel.swing) * sixteenth + shift / 1000)
         end = _swung(stroke.step + stroke.length, feel.swing) * sixteenth
-        force = weight * stroke.force * (1 + 0.05 * feel.accent * float(np.clip(loud, -2, 2)))
-        velocity = int(np.clip(round(127 * force), 12, 127))
+        force = weight * stroke.force * (1 + 0.05 * feel.accent * max(-2.0, min(2.0, loud)))
+        velocity = max(12, min(127, round(127 * force)))
         notes.append(Note(start, max(end, start + 0.03), stroke.pitch, velocity))
     return tuple(sorted(_without_overlaps(notes)))
 

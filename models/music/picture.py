@@ -40,7 +40,7 @@ def draw(song: Song, title: str) -> bytes:
         canvas.lane(track, top, _LANES[track])
         top += _LANES[track] + _GAP
     canvas.sections(top - _GAP)
-    small = image.resize((WIDTH, height), Image.Resampling.LANCZOS)
+    small = image.reduce(_SCALE)
     file = io.BytesIO()
     few = small.quantize(256, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
     few.save(file, "PNG", compress_level=9)

@@ -48,11 +48,9 @@ def similarity(one: Phrase, other: Phrase, tracks: Collection[str] = ("drums", *
 def chroma(phrase: Phrase, track: str) -> Bools:
     """Fold a pitched track to pitch classes: bool [64 steps, 12]."""
     register = REGISTER[track]
-    folded = np.zeros((LENGTH, 12), np.bool_)
-    roll = phrase.roll[:, register.columns]
-    for row in range(register.size):
-        folded[:, register.pitch(row) % 12] |= roll[:, row]
-    return folded
+    octaves = register.size // 12
+    rows = phrase.roll[:, register.columns].reshape(LENGTH, octaves, 12)
+    return np.roll(rows.any(axis=1), register.low % 12, axis=1)
 
 
 def clashes(phrase: Phrase) -> float:
@@ -92,12 +90,9 @@ def _bass(phrase: Phrase) -> float:
 
 
 def _in_scale(phrase: Phrase, mode: str) -> float:
-    home = scale(mode)
-    inside = total = 0
-    for track in _TONES:
-        for note in phrase.notes(track):
-            total += note.length
-            inside += note.length * (note.pitch % 12 in home)
+    sounding = sum(chroma(phrase, track).sum(0) for track in _TONES)
+    total = int(np.sum(sounding))
+    inside = int(np.sum(np.asarray(sounding)[sorted(scale(mode))]))
     return max(0.0, 1 - 8 * (1 - inside / total)) if total else 0.0
 
 

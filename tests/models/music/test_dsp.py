@@ -18,7 +18,8 @@ def gain_db(before: Audio, after: Audio) -> float:
 @pytest.mark.parametrize(
     ("design", "hertz", "db"),
     [
-        (band("high", 200), 200, -3.0), (band("high", 200), 2000, 0.0), (band("low", 1000), 8000, -38.1),
+        (band("high", 200), 200, -3.0), (band("high", 200), 2000, 0.0),
+        (band("low", 1000), 8000, -38.1),
         (band("peak", 1000, 6, 1.0), 1000, 6.0), (band("low_shelf", 300, -4), 40, -4.0),
         (band("high_shelf", 3000, 5), 15000, 5.0),
     ],

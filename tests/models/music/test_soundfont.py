@@ -118,7 +118,7 @@ def _tiny(path: Path) -> Path:
 
     name = b"sine".ljust(20, b"\0")
     tables = [
-        (b"phdr", struct.pack("<20sHHHIII", name, 0, 0, 0, 0, 0, 0) + struct.pack("<20sHHHIII", name, 0, 0, 1, 0, 0, 0)),
+        (b"phdr", b"".join(struct.pack("<20sHHHIII", name, 0, 0, i, 0, 0, 0) for i in (0, 1))),
         (b"pbag", struct.pack("<HHHH", 0, 0, 1, 0)),
         (b"pmod", b"\0" * 10),
         (b"pgen", struct.pack("<HhHh", 41, 0, 0, 0)),
@@ -126,7 +126,8 @@ def _tiny(path: Path) -> Path:
         (b"ibag", struct.pack("<HHHH", 0, 0, 3, 0)),
         (b"imod", b"\0" * 10),
         (b"igen", struct.pack("<HBBHhHh", 43, 40, 90, 54, 1, 53, 0) + b"\0" * 4),
-        (b"shdr", struct.pack("<20s5IBbHH", name, 0, 1200, 100, 1100, rate, 69, 0, 0, 1) + b"\0" * 46),
+        (b"shdr", struct.pack("<20s5IBbHH", name, 0, 1200, 100, 1100, rate, 69, 0, 0, 1)
+         + b"\0" * 46),
     ]  # fmt: skip
     body = b"sfbk"
     body += chunk(b"LIST", b"sdta" + chunk(b"smpl", samples))
