@@ -26,18 +26,23 @@ class Decoding:
     guidance: float = 1.3  # 1 = off: no second voice is run
     fatigue: float = 0.6  # nats taken from a content word just used
     fatigue_half_life: float = 90.0  # tokens
+    name_shyness: float = 1.5  # nats taken from capitals inside a sentence
+    pull: float = 2.0  # nats given to the words that lie nearest to the topic
+    pull_from: float = 0.45  # cosine from which a word is pulled at all
     forbidden: str = "()[]{}<>|=~\\@#_^`*+/"  # a token with one of these is never drawn
     # choosing among candidates
     candidates: int = 6  # sentences drafted side by side
     rounds: int = 3  # times a hopeless set of candidates is drawn again
     plan_candidates: int = 6
     plan_temperature: float = 0.8
+    patience: int = 12  # steps that the slower half of the candidates may still take
     relevance: float = 1.5  # weights of the judge, see judge.py
+    association: float = 2.0
     coverage: float = 0.5
     novelty: float = 1.0
-    fluency: float = 1.0
+    fluency: float = 0.8
     fluency_low: float = -3.4  # band of the mean log-probability of a token, in nats
-    fluency_high: float = -1.3
+    fluency_high: float = -1.4
     # length
     tolerance: float = 0.05
     sentence_tokens: int = 64

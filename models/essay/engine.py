@@ -8,11 +8,8 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
-from typing import cast
 
 import torch
-from transformers import AutoTokenizer
-from transformers.utils.logging import disable_progress_bar
 
 from models.contract import (
     EngineHealth,
@@ -22,29 +19,15 @@ from models.contract import (
     ModelInfo,
     Problem,
     Progress,
-    StyleInfo,
 )
 from models.essay.decoding import Decoding
-from models.essay.kernel import Kernel
-from models.essay.lexicon import Lexicon
-from models.essay.lstm import EssayLSTM
-from models.essay.plan import Nearness
-from models.essay.prompt import Encoder, Prompter
+from models.essay.loading import load_version
 from models.essay.table import Seat, Table
-from models.essay.writer import Draft, Part, Tools
+from models.essay.writer import Draft, Part
 from models.registry import Version
 
 log = logging.getLogger(__name__)
 
-STYLES = {
-    "argument": "A school essay that takes a side and gives reasons.",
-    "reflection": "A personal essay about life, school and choices.",
-    "encyclopedia": "A sober article that states facts.",
-    "classic": "A nineteenth-century essayist, after Emerson.",
-    "speech": "A solemn public address.",
-    "plain": "Everyday prose of many kinds.",
-    "own": "The manner of the essays this version was last trained on.",
-}
 RATE_WINDOW = 20.0  # seconds over which the rate is measured
 TOKENS_A_WORD = 1.3
 FIRST_GUESS = 300.0  # tokens a second, before anything was measured
@@ -137,31 +120,10 @@ class EssayEngine:
 
         Essays in progress end on the version they began with, whose memory is freed after that.
         """
-        table, info = self._read(version)
+        table, info = load_version(version, self._device, self._slots, self._decoding)
         with self._gate:
             self._table, self._info = table, info
             self._gate.notify_all()
-
-    def _read(self, version: Version) -> tuple[Table, ModelInfo]:
-        how = self._decoding or Decoding.read(version.path)
-        disable_progress_bar()
-        model = EssayLSTM.from_pretrained(version.path)
-        tokenizer = AutoTokenizer.from_pretrained(version.path)
-        kernel = Kernel(model, self._device)
-        lexicon = Lexicon(tokenizer, how.forbidden)
-        near = Nearness.of(kernel.vectors)
-        tools = Tools(version.name, lexicon, Prompter(cast(Encoder, tokenizer)), near, how)
-        taught = version.manifest.get("styles") or [s for s in STYLES if s != "own"]
-        info = ModelInfo(
-            family=Family.ESSAY,
-            version=version.name,
-            styles=tuple(StyleInfo(name=s, description=STYLES.get(s, "")) for s in taught),
-            default_style=how.style if how.style in taught else str(taught[0]),
-            parameters=kernel.parameters,
-            licence=str(version.manifest.get("licence", "unknown")),
-            device=str(self._device),
-        )
-        return Table(kernel, tools, self._slots), info
 
     # ---- the outside -----------------------------------------------------------------------
 

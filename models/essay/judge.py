@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import dataclass
 
+from models.essay.associations import Associations
 from models.essay.decoding import Decoding
 from models.essay.lexicon import content_words, is_english, stem
 from models.essay.sampling import PhraseBook
@@ -22,10 +24,35 @@ _COARSE = re.compile(
 )
 
 
+_CONCLUDING = re.compile(
+    r"(?:in (?:conclusion|summary|closing|the end)|to (?:conclude|sum up|summarize)|all in all"
+    r"|overall|finally|lastly)\b",
+    re.IGNORECASE,
+)
+_LEANING = re.compile(  # words that lean on an earlier sentence
+    r"(?:he|she|it|they|this|that|these|those|his|her|their|however|but|and|so|also|because|then"
+    r"|therefore|another|for example|for instance|in addition|furthermore|moreover|as a result"
+    r"|on the other hand|with that|after that|the (?:second|third|last|next|other))\b",
+    re.IGNORECASE,
+)
+_SOURCES = re.compile(r"\b(?:authors?|articles?|passages?|paragraphs?|sources?|texts?)\b", re.I)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a sentence stands."""
+
+    first: bool  # of the essay
+    opens: bool  # a paragraph
+    closing: bool  # in the last paragraph
+
+
 class Record:
     """What was written so far, as far as the judge cares."""
 
-    def __init__(self, subject: str) -> None:
+    def __init__(self, subject: str, known: Associations) -> None:
+        self.subject = known.mean(subject.split())
+        self._known = known
         self.about = {stem(word) for word in content_words(subject)}
         self.book = PhraseBook()
         self._used: Counter[str] = Counter()
@@ -48,7 +75,7 @@ class Record:
         self._openers.append(tuple(words[:2]))
         self._wanted -= stems
 
-    def score(self, draft: SentenceCandidate, room: Room, how: Decoding) -> float:
+    def score(self, draft: SentenceCandidate, room: Room, place: Place, how: Decoding) -> float:
         """Rate a sentence; below ``HOPELESS`` it has a fault that nothing makes up for."""
         if not draft.ended:
             return 10 * HOPELESS
@@ -58,13 +85,21 @@ class Record:
         low, high = GAIN_BAND
         mean = draft.logp / tokens
         points = how.relevance * max(low, min(high, draft.gain / tokens)) / high
-        points -= how.fluency * max(0.0, how.fluency_low - mean, mean - how.fluency_high)
+        points += how.fluency * min(mean, how.fluency_high)
+        points -= 2 * how.fluency * max(0.0, how.fluency_low - mean)
+        points -= _misplacement(text.strip().lstrip('"'), place)
+        points += how.association * self._nearness(text)
         points += how.coverage * min(2, len(stems & self._wanted))
         points += how.coverage * 0.5 * bool(stems & self.about)
         points += how.novelty * self._newness(stems)
         points -= self._sameness(text, words, stems) + _untidiness(text, self.about)
         points += 2 * HOPELESS * self.book.repeats(words)
         return points if room.fits(draft.written) else points + 4 * HOPELESS
+
+    def _nearness(self, text: str) -> float:
+        """Give how near the sentence's three nearest words are to the topic, from 0 to 1."""
+        near = sorted(self._known.nearness(content_words(text), self.subject))[-3:]
+        return max(0.0, sum(near)) / 3
 
     def _newness(self, stems: set[str]) -> float:
         """Give the share of content words that stand nowhere else yet."""
@@ -84,6 +119,15 @@ class Record:
         return points + 0.5 * sum(count - 1 for count in counts.values())
 
 
+def _misplacement(text: str, place: Place) -> float:
+    """Add up penalties for words that belong elsewhere in an essay."""
+    if _CONCLUDING.match(text):
+        return -0.8 if place.closing and place.opens and not place.first else -1.5 * HOPELESS
+    if not _LEANING.match(text):
+        return 0.0
+    return 2.0 if place.first else 0.6 if place.opens else 0.0
+
+
 def _untidiness(text: str, about: set[str]) -> float:
     """Add up penalties for slips, loose signs, coarse words and people nobody knows."""
     body = text.strip()
@@ -93,6 +137,7 @@ def _untidiness(text: str, about: set[str]) -> float:
     points += 1.2 * sum(
         not is_english(word) for word in _LOWER.findall(body) if stem(word) not in about
     )
+    points += 0.7 * sum(stem(word.lower()) not in about for word in _SOURCES.findall(body))
     points += 0.4 * (body.count('"') > 0) + 0.3 * body.count(";")
     points -= 2 * HOPELESS * bool(_COARSE.search(body))
     return points

@@ -62,11 +62,6 @@ class Kernel:
         """Width F of what the norms receive."""
         return int(self._cuts[-1])
 
-    @property
-    def vectors(self) -> Tensor:
-        """Give the tokens' embeddings (V, E)."""
-        return self._model.embed.weight.detach()
-
     def empty_state(self, rows: int) -> tuple[Tensor, Tensor]:
         """Give empty memories (L, R, H)."""
         shape = (self.layers, rows, self.hidden)

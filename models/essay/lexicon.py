@@ -23,6 +23,18 @@ def split_set(line: str) -> frozenset[str]:
     return frozenset(line.split())
 
 
+_LAST_RUN = re.compile(r"[A-Za-z]+\Z")
+_FIRST_RUN = re.compile(r"[A-Za-z]+")
+_AFTER_APOSTROPHE = frozenset({"s", "t", "re", "ve", "ll", "d", "m"})
+_BEFORE_APOSTROPHE = split_set(
+    "don doesn isn didn wouldn couldn shouldn wasn weren aren haven hasn hadn won ain mustn"
+)
+_SHORT_WORDS = split_set(
+    "a i o am an as at be by do ex go he hi if in is it me my no of oh ok on or ox so to up us we "
+    "tv ai uk eu dj"
+)
+_WORD = re.compile(r"[A-Za-z]+(?:'[A-Za-z]+)*")
+
 STOP_WORDS = split_set(
     "a an the and or but nor so yet if then than that this these those there here it its "
     "he she they them their his her him we us our you your i me my mine who whom whose "
@@ -39,8 +51,6 @@ STOP_WORDS = split_set(
     "new old lot lots time times use used using need needs want wants know think see help "
     "helps"
 )
-
-_WORD = re.compile(r"[A-Za-z]+(?:'[A-Za-z]+)*")
 
 
 def words_of(text: str) -> list[str]:
@@ -67,6 +77,56 @@ def english() -> dict[str, int]:
     """Map every known English word to its rank, 0 the commonest."""
     words = lzma.decompress(ENGLISH.read_bytes()).decode().split("\n")
     return {word: rank for rank, word in enumerate(words)}
+
+
+@cache
+def spelled() -> frozenset[str]:
+    """Collect the words that may be written: of the shortest, only those that are no initials."""
+    return frozenset(w for w in english() if len(w) > 2) | _SHORT_WORDS
+
+
+@cache
+def _beginnings() -> frozenset[str]:
+    """Collect every beginning of every word that may be spelled."""
+    return frozenset(word[:n] for word in spelled() for n in range(1, len(word) + 1))
+
+
+class Speller:
+    """Tells, letter group by letter group, whether a known word can still come of it.
+
+    ``extra`` words (the topic's own) are known too.
+    """
+
+    def __init__(self, extra: Iterable[str] = ()) -> None:
+        own = {word.lower() for word in extra}
+        self._extra = frozenset(own)
+        self._extra_beginnings = frozenset(w[:n] for w in own for n in range(1, len(w) + 1))
+
+    def allows(self, partial: str, piece: str) -> bool:
+        """Tell whether ``piece`` may follow ``partial``, the word as far as it was drawn."""
+        last = _last_run(partial)
+        if not piece[:1].isalpha():  # the letters end here
+            return not last or self._ends(last, partial, piece)
+        run = _FIRST_RUN.match(piece)
+        joined = (last + (run.group() if run else "")).lower()
+        if run and run.end() < len(piece):
+            return self._ends(joined, partial, piece[run.end() :])
+        if partial[: len(partial) - len(last)].endswith("'"):
+            return joined in _AFTER_APOSTROPHE
+        return joined in _beginnings() or joined in self._extra_beginnings
+
+    def _ends(self, run: str, before: str, after: str) -> bool:
+        run = run.lower()
+        if before[: len(before) - len(run)].endswith("'"):
+            return run in _AFTER_APOSTROPHE
+        if after.startswith("'") and run in _BEFORE_APOSTROPHE:
+            return True
+        return run in spelled() or run in self._extra
+
+
+def _last_run(text: str) -> str:
+    found = _LAST_RUN.search(text)
+    return found.group() if found else ""
 
 
 def is_english(word: str) -> bool:
@@ -108,6 +168,9 @@ class Lexicon:
             for text in self.texts
         )
         self.full_stop = self.encode(".")[0]
+        # Capitals inside a sentence are mostly names; "I" is none.
+        self.names = _mask(bool(re.match(r" ?[A-Z](?!\Z|')|[A-Z]", t)) for t in self.texts)
+        self.names[[n for n, t in enumerate(self.texts) if t in (" I", " A")]] = False
         self.is_content: list[bool] = self.content.tolist()
         self.starts_of = lru_cache(maxsize=65_536)(self._starts_of)
 

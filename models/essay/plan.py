@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
-import torch
-from torch import Tensor
-
+from models.essay.associations import Associations
 from models.essay.grammar import PLAN_NEXT, PLAN_REST, PLAN_TEXT, PLAN_WORD, Mask
-from models.essay.lexicon import STOP_WORDS, Lexicon, content_words, is_english, stem
+from models.essay.lexicon import STOP_WORDS, Lexicon, Speller, content_words, stem
 from models.essay.prompt import (
     PLAN_KEYWORDS,
     PLAN_PARAGRAPHS,
@@ -20,7 +18,7 @@ from models.essay.prompt import (
 )
 
 FEWEST_KEYWORDS = 2
-LONGEST_KEYWORD = 4  # tokens
+LONGEST_KEYWORD = 6  # tokens
 _SEP, _TEXT = SPECIAL_TOKENS.index(SEP), SPECIAL_TOKENS.index(TEXT)
 _INTRO, _CONCLUSION = 1, 3
 
@@ -46,8 +44,11 @@ def paragraph_words(left: int, paragraph: int, paragraphs: int) -> int:
 class PlanCandidate:
     """One outline being drawn: keywords, a separator between paragraphs, at last ``<text>``."""
 
-    def __init__(self, lexicon: Lexicon, paragraphs: int, topic: Iterable[int]) -> None:
+    def __init__(
+        self, lexicon: Lexicon, speller: Speller, paragraphs: int, topic: Iterable[int]
+    ) -> None:
         self._lexicon = lexicon
+        self._speller = speller
         self._paragraphs = paragraphs
         self._topic = frozenset(topic)
         self._used: set[int] = set()
@@ -80,6 +81,12 @@ class PlanCandidate:
         here = {word[0] for word in self.plan[-1]}
         return sorted(here | (self._used - self._topic))
 
+    def accepts(self, token: int) -> bool:
+        """Refuse a token that spells no known word."""
+        here = self.plan[-1]
+        partial = self._lexicon.decode(here[-1]) if here else ""
+        return self._speller.allows(partial, self._lexicon.texts[token])
+
     def take(self, token: int, logp: float, gain: float) -> None:
         """Add a drawn token."""
         self.tokens.append(token)
@@ -106,56 +113,25 @@ class PlanCandidate:
         )
 
 
-class Nearness:
-    """How near words lie to a topic in the model's own embedding space."""
-
-    def __init__(self, vectors: Tensor, ranks: Tensor) -> None:
-        # Frequent words lie near everything; taking the common direction away helps.
-        centred = vectors.float() - vectors.float().mean(0)
-        self._unit = torch.nn.functional.normalize(centred, dim=1)
-        self._weight = ranks
-
-    @classmethod
-    def of(cls, vectors: Tensor) -> Nearness:
-        """Weigh tokens by rarity: ids are sorted by frequency."""
-        ranks = torch.arange(1, vectors.shape[0] + 1).float().log()
-        return cls(vectors.cpu(), ranks)
-
-    def mean(self, ids: Sequence[int]) -> Tensor:
-        """Average tokens to one direction (E,)."""
-        index = torch.tensor(list(ids), dtype=torch.long)
-        if not len(index):
-            return torch.zeros(self._unit.shape[1])
-        summed = (self._unit[index] * self._weight[index].unsqueeze(1)).sum(0)
-        return torch.nn.functional.normalize(summed, dim=0)
-
-    def between(self, one: Sequence[int], other: Sequence[int]) -> float:
-        """Give the cosine of two groups of tokens."""
-        return float(self.mean(one) @ self.mean(other))
-
-
-def judge_plan(
-    candidate: PlanCandidate, topic: str, topic_ids: Sequence[int], near: Nearness
-) -> float:
+def judge_plan(candidate: PlanCandidate, topic: str, known: Associations) -> float:
     """Rate an outline: near to the topic, varied, made of real words, few names."""
     plan = candidate.keywords()
     words = [word for keywords in plan for word in keywords]
     if not words or not candidate.done:
         return -100.0
     about = {stem(word) for word in content_words(topic)}
-    nearness = [near.between(ids, topic_ids) for para in candidate.plan for ids in para]
+    nearness = known.nearness(words, known.mean(topic.split()))
     variety = len({stem(word) for word in words}) / len(words)
-    odd = sum(word.islower() and not is_english(word) for word in words) / len(words)
     names = sum(word[0].isupper() and stem(word) not in about for word in words) / len(words)
     dull = sum(word.lower() in STOP_WORDS for word in words) / len(words)
     spoken = len(about & {stem(word) for word in words}) / max(len(about), 1)
-    fluency = candidate.logp / max(len(candidate.tokens), 1)
+    tokens = len(candidate.tokens)
     return (
-        3.0 * sum(nearness) / len(nearness)
+        5.0 * sum(nearness) / len(words)
         + 1.0 * variety
         + 1.0 * spoken
-        + 0.2 * fluency
-        - 3.0 * odd
+        + 0.2 * candidate.logp / tokens
+        + 0.7 * candidate.gain / tokens
         - 1.5 * names
         - 1.0 * dull
     )

@@ -74,6 +74,7 @@ def draw(scores: Tensor, how: Draw) -> Tensor:
     heaps = weights.cumsum(1)
     aim = how.luck.to(heaps.dtype).unsqueeze(1) * heaps[:, -1:] * (1 - 1e-6)
     drawn = torch.searchsorted(heaps, aim, right=True).squeeze(1)
+    drawn = drawn.clamp(max=scores.shape[1] - 1)  # nothing is left where all is forbidden
     return torch.where(how.temperature > 0, drawn, scores.argmax(1))
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from models.essay.decoding import Decoding
 from models.essay.grammar import Mask
-from models.essay.lexicon import Lexicon, words_of
+from models.essay.lexicon import Lexicon, Speller, words_of
 from models.essay.sampling import PhraseBook
 
 SHORTEST = 4  # words of a sentence
@@ -55,8 +55,11 @@ class Room:
 class SentenceCandidate:
     """One sentence being drawn; it is done at a full stop that fits, or given up."""
 
-    def __init__(self, lexicon: Lexicon, book: PhraseBook, room: Room, limit: int) -> None:
+    def __init__(
+        self, lexicon: Lexicon, speller: Speller, book: PhraseBook, room: Room, limit: int
+    ) -> None:
         self._lexicon = lexicon
+        self._speller = speller
         self._book = book
         self._room = room
         self._limit = limit
@@ -97,6 +100,10 @@ class SentenceCandidate:
         ]
         banned += [token for token in self.tokens if self._lexicon.is_content[token]]
         return banned + self.tokens[-1:]  # nothing stammers
+
+    def accepts(self, token: int) -> bool:
+        """Refuse a token that spells no known word."""
+        return self._speller.allows(self._partial, self._lexicon.texts[token])
 
     def take(self, token: int, logp: float, gain: float) -> None:
         """Add a drawn token."""

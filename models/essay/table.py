@@ -22,6 +22,7 @@ from models.essay.prompt import condition_arrays, remaining_bucket
 from models.essay.sampling import Draw, draw, forbid, guided
 from models.essay.writer import Candidate, Draft, Fed, Part, Tools
 
+VETOES = 12  # times a row draws again at most after a token that spells no word
 FELT = 192  # conditions remembered for each slot
 
 
@@ -40,6 +41,7 @@ class Seat:
     candidates: Sequence[Candidate] = ()
     luck: np.ndarray | None = None  # (candidates, steps)
     temperature: float = 0.0
+    late: int = 0  # steps since half of the candidates were done
     fresh: bool = False  # the candidates start from the anchor at the next draw
     failed: Exception | None = None
 
@@ -53,6 +55,8 @@ class Seat:
         if not math.isfinite(logp):
             raise BrokenStep(f"no usable numbers for token {token}")
         candidate = self.candidates[n]
+        if candidate.done:  # it was stuck: nothing was left to draw
+            return
         candidate.take(token, logp, gain)
         if self.luck is not None and len(candidate.tokens) >= self.luck.shape[1]:
             candidate.give_up()
@@ -146,7 +150,8 @@ class Table:
         seat.luck = seat.draft.luck.draws(len(part.candidates), part.steps)
         seat.temperature = part.temperature
         seat.fresh = True
-        bias = seat.draft.fatigue.bias()
+        seat.late = 0
+        bias = seat.draft.bias()
         self._bias[seat.slot, : len(bias)] = bias.to(self._bias.device)
         if len(seat.felt) > FELT - 64:
             seat.felt.clear()
@@ -252,16 +257,20 @@ class Table:
         take = torch.tensor(
             [sources[seat.slot, -1 if seat.fresh else n] for seat, n in pairs], device=own.device
         )
-        tokens = self._choose(mixed[take], pairs)
+        tokens, stuck = self._choose(mixed[take], pairs)
         logp = own[take].gather(1, tokens.unsqueeze(1)).squeeze(1)
         gain = (
             logp - bare[take].gather(1, tokens.unsqueeze(1)).squeeze(1) if len(bare) else logp * 0
         )
         self._part({id(seat): seat for seat, _ in pairs}.values())
+        for (seat, n), dead in zip(pairs, stuck.tolist(), strict=True):
+            if dead:
+                seat.candidates[n].give_up()
         self._deal(pairs, tokens.tolist(), logp.tolist(), gain.tolist())
+        self._hurry({id(seat): seat for seat, _ in pairs}.values())
 
-    def _choose(self, scores: Tensor, pairs: Sequence[tuple[Seat, int]]) -> Tensor:
-        """Apply grammar, fatigue and bans, then draw (R,)."""
+    def _choose(self, scores: Tensor, pairs: Sequence[tuple[Seat, int]]) -> tuple[Tensor, Tensor]:
+        """Apply grammar, fatigue and bans, then draw (R,); also tell where nothing was left."""
         how, device = self.tools.how, scores.device
         candidates = [seat.candidates[n] for seat, n in pairs]
         masks = self._masks[torch.tensor([c.mask for c in candidates], device=device)]
@@ -274,13 +283,18 @@ class Table:
             for seat, n in pairs
         ]
         heat = [seat.temperature for seat, _ in pairs]
-        return draw(
-            scores,
-            Draw(
-                torch.tensor(luck, device=device), torch.tensor(heat, device=device),
-                how.min_p, how.top_p,
-            ),
-        )  # fmt: skip
+        luck_all, heat_all = torch.tensor(luck, device=device), torch.tensor(heat, device=device)
+        tokens = draw(scores, Draw(luck_all, heat_all, how.min_p, how.top_p))
+        for _ in range(VETOES):
+            drawn = tokens.tolist()
+            bad = [r for r, c in enumerate(candidates) if not c.accepts(drawn[r])]
+            if not bad:
+                break
+            forbid(scores, bad, [drawn[r] for r in bad])
+            index = torch.tensor(bad, device=device)
+            again = Draw(luck_all[index], heat_all[index], how.min_p, how.top_p)
+            tokens[index] = draw(scores[index], again)
+        return tokens, scores.gather(1, tokens.unsqueeze(1)).squeeze(1).isneginf()
 
     def _deal(
         self,
@@ -304,6 +318,15 @@ class Table:
                 for voice in seat.voices:
                     self._copy(voice.anchor, voice.rows[: len(seat.candidates)])
                 seat.fresh = False
+
+    def _hurry(self, seats: Iterable[Seat]) -> None:
+        """Give slow candidates up once most others have long been done."""
+        for seat in seats:
+            if 0 < len(seat.working) <= len(seat.candidates) // 2:
+                seat.late += 1
+                if seat.late > self.tools.how.patience:
+                    for n in seat.working:
+                        seat.candidates[n].give_up()
 
     def _copy(self, source: int, targets: Sequence[int]) -> None:
         for memory in (self._h, self._c):

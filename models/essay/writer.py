@@ -7,16 +7,19 @@ whoever steps the model (``table.py``) draws them to their ends and resumes the 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+import torch
+from torch import Tensor
+
 from models.contract import EssayDelta, EssayDone, EssayPlan, EssayRequest, Progress
+from models.essay.associations import Associations
 from models.essay.decoding import Decoding
-from models.essay.judge import HOPELESS, Record
-from models.essay.lexicon import Lexicon
+from models.essay.judge import HOPELESS, Place, Record
+from models.essay.lexicon import Lexicon, Speller, words_of
 from models.essay.plan import (
-    Nearness,
     PlanCandidate,
     fallback_plan,
     judge_plan,
@@ -28,6 +31,7 @@ from models.essay.sampling import Fatigue, Luck
 from models.essay.sentence import Room, SentenceCandidate
 from models.essay.topic import Topic, read_topic
 
+NAMING_STYLES = frozenset({"encyclopedia", "speech"})
 PLAN_STEPS = 120
 HALF_SENTENCE = 8  # words: a paragraph may end this much before its share is used up
 
@@ -47,6 +51,8 @@ class Candidate(Protocol):
     def mask(self) -> int: ...  # noqa: D102
 
     def forbidden(self) -> list[int]: ...  # noqa: D102
+
+    def accepts(self, token: int) -> bool: ...  # noqa: D102
 
     def take(self, token: int, logp: float, gain: float) -> None: ...  # noqa: D102
 
@@ -82,7 +88,8 @@ class Tools:
     version: str
     lexicon: Lexicon
     prompter: Prompter
-    near: Nearness
+    known: Associations
+    directions: Tensor  # of tokens, see Associations.table
     how: Decoding
 
 
@@ -106,17 +113,33 @@ class Draft:
         self.text = ""
         self.plan: EssayPlan = EssayPlan(title=self.topic.title, paragraphs=())
         self._speak = speak
-        self._record = Record(self.topic.subject)
-
-    @property
-    def rows(self) -> int:
-        """Count the candidates drawn side by side."""
-        return max(self.how.candidates, self.how.plan_candidates)
+        self._record = Record(self.topic.subject, tools.known)
+        self._speller = Speller(words_of(self.topic.subject))
+        shy = 0.0 if self.style in NAMING_STYLES else self.how.name_shyness
+        own = [t for word in self.topic.subject.split() for t in tools.lexicon.starts_of(word)]
+        self._shyness = -shy * tools.lexicon.names.float()
+        self._shyness[own] = 0.0
+        self._own = own
+        self._pull = self._pulled(())
 
     @property
     def left(self) -> int:
         """Count the words still to come."""
         return max(0, self.request.words - self.written)
+
+    def bias(self) -> Tensor:
+        """Give what is added to the log-probabilities of every token (V,)."""
+        return self.fatigue.bias() + self._shyness + self._pull
+
+    def _pulled(self, keywords: Iterable[str]) -> Tensor:
+        """Favour words that belong to the topic and, half as much, to a paragraph's keywords."""
+        known, how = self.tools.known, self.how
+        subject = known.mean(self.topic.subject.split())
+        self._record.subject = subject
+        near = self.tools.directions @ torch.from_numpy(subject + 0.5 * known.mean(keywords))
+        pull = how.pull * (near - how.pull_from).clamp(min=0.0) / (1 - how.pull_from)
+        pull[self._own] = pull[self._own].clamp(min=how.pull / 2)
+        return pull
 
     def condition(self, paragraph: int, left: int, *, bare: bool) -> Condition:
         """Give what the model feels at a place of this essay."""
@@ -152,7 +175,7 @@ class Draft:
         prompter, how = self.tools.prompter, self.how
         topic_ids = self.tools.prompter.words(self.topic.subject)
         outlines = [
-            PlanCandidate(self.tools.lexicon, self.paragraphs, topic_ids)
+            PlanCandidate(self.tools.lexicon, self._speller, self.paragraphs, topic_ids)
             for _ in range(how.plan_candidates)
         ]
         yield Part(
@@ -160,10 +183,7 @@ class Draft:
             feed=self._prefix(prompter.prefix(self.wish, open_plan=True)),
             feed_bare=self._prefix(prompter.prefix(replace(self.wish, topic=""), open_plan=True)),
         )  # fmt: skip
-        scores = [
-            judge_plan(outline, self.topic.subject, topic_ids, self.tools.near)
-            for outline in outlines
-        ]
+        scores = [judge_plan(outline, self.topic.subject, self.tools.known) for outline in outlines]
         best = max(range(len(outlines)), key=scores.__getitem__)
         bare = self._prefix(prompter.prefix(replace(self.wish, topic="")))
         if outlines[best].done and all(outlines[best].keywords()):
@@ -198,7 +218,8 @@ class Draft:
             room = Room.make(
                 self.written, self.request.words, self.paragraphs - 1 - self.paragraph, self.how
             )
-            drafts, best = yield from self._best_sentence(begin, room)
+            place = Place(not self.text, inside == 0, self._closing)
+            drafts, best = yield from self._best_sentence(begin, room, place)
             draft = drafts[best]
             self._keep(draft, new_paragraph=inside == 0 and self.paragraph > 0)
             inside += draft.written
@@ -212,28 +233,35 @@ class Draft:
                 fed.append(Fed(self.tools.prompter.ids[PAR], self.paragraph, self.left))
             begin = Part((), 0, 0.0, feed=tuple(fed), feed_bare=tuple(fed), kept=best)
 
+    @property
+    def _closing(self) -> bool:
+        return self.paragraph == self.paragraphs - 1
+
     def _open_paragraph(self) -> int:
         """Move to the next paragraph; give its share of the words."""
         self.paragraph += 1
         keywords = self.plan.paragraphs[self.paragraph : self.paragraph + 1]
         self._record.begin_paragraph(keywords[0] if keywords else ())
+        self._pull = self._pulled(keywords[0] if keywords else ())
         return paragraph_words(self.left, self.paragraph, self.paragraphs)
 
     def _best_sentence(
-        self, begin: Part, room: Room
+        self, begin: Part, room: Room, place: Place
     ) -> Generator[Part, None, tuple[list[SentenceCandidate], int]]:
         """Draw candidates, again while all are hopeless; return the last ones and the best."""
         how, record = self.how, self._record
         for round_number in range(how.rounds):
             drafts = [
-                SentenceCandidate(self.tools.lexicon, record.book, room, how.sentence_tokens)
+                SentenceCandidate(
+                    self.tools.lexicon, self._speller, record.book, room, how.sentence_tokens
+                )
                 for _ in range(how.candidates)
             ]
             part = begin if round_number == 0 else Part((), 0, 0.0)
             yield replace(
                 part, candidates=drafts, steps=how.sentence_tokens, temperature=how.temperature
             )
-            scores = [record.score(draft, room, how) for draft in drafts]
+            scores = [record.score(draft, room, place, how) for draft in drafts]
             best = max(range(len(drafts)), key=scores.__getitem__)
             if scores[best] > HOPELESS:
                 break

@@ -17,8 +17,8 @@ from scipy import sparse
 from models.essay.lexicon import STOP_WORDS, english, words_of
 
 Matrix = npt.NDArray[np.float32]
-WORDS = 24_000
-DIRECTIONS = 64
+WORDS = 34_000
+DIRECTIONS = 80
 SPARE = 16  # directions computed beyond those kept, for exactness
 COMMON = 1  # leading directions dropped: they only tell frequent words from rare ones
 

@@ -1,12 +1,11 @@
 from __future__ import annotations
 
 import pytest
-import torch
 
+from models.essay.associations import associations
 from models.essay.grammar import Mask, mask_stack
-from models.essay.lexicon import Lexicon
+from models.essay.lexicon import Lexicon, Speller
 from models.essay.plan import (
-    Nearness,
     PlanCandidate,
     fallback_plan,
     judge_plan,
@@ -29,7 +28,7 @@ def ids(lexicon: Lexicon, word: str) -> list[int]:
 
 
 def fill(lexicon: Lexicon, *paragraphs: str, topic: str = "cats") -> PlanCandidate:
-    made = PlanCandidate(lexicon, len(paragraphs), ids(lexicon, topic))
+    made = PlanCandidate(lexicon, Speller(), len(paragraphs), ids(lexicon, topic))
     for number, line in enumerate(paragraphs):
         for word in line.split():
             for token in ids(lexicon, word):
@@ -55,7 +54,7 @@ def test_shares_add_up_to_the_whole() -> None:
 
 
 def test_the_grammar_leads_to_one_group_of_keywords_a_paragraph(lexicon: Lexicon) -> None:
-    made = PlanCandidate(lexicon, 2, [])
+    made = PlanCandidate(lexicon, Speller(), 2, [])
     assert made.mask == Mask.PLAN + 1  # a word must come first
     for word in ("cats", "dogs"):
         for token in ids(lexicon, word):
@@ -73,7 +72,7 @@ def test_the_grammar_leads_to_one_group_of_keywords_a_paragraph(lexicon: Lexicon
 
 
 def test_keywords_are_not_repeated_except_the_topics(lexicon: Lexicon) -> None:
-    made = PlanCandidate(lexicon, 2, ids(lexicon, "cats"))
+    made = PlanCandidate(lexicon, Speller(), 2, ids(lexicon, "cats"))
     for word in ("cats", "dogs"):
         for token in ids(lexicon, word):
             made.take(token, 0.0, 0.0)
@@ -94,19 +93,25 @@ def test_masks_let_plans_hold_words_only(lexicon: Lexicon) -> None:
 
 
 def test_the_better_outline_wins(lexicon: Lexicon) -> None:
-    vectors = torch.randn(len(lexicon.texts), 16, generator=torch.Generator().manual_seed(0))
-    for word in ("dogs", "rivers"):
-        vectors[ids(lexicon, word)[0]] = vectors[ids(lexicon, "cats")[0]] + 0.1
-    near = Nearness.of(vectors)
-    topic = ids(lexicon, "cats")
+    known = associations()
 
     def rate(*paragraphs: str) -> float:
-        return judge_plan(fill(lexicon, *paragraphs), "cats", topic, near)
+        return judge_plan(fill(lexicon, *paragraphs), "cats", known)
 
     assert rate("cats dogs", "cats rivers") > rate("trains lakes", "games songs")
-    assert rate("cats dogs", "cats rivers") > rate("cats dogs", "cats dogs")
+
     assert rate("cats dogs", "cats rivers") > rate("cats dogs", "cats because")
-    assert judge_plan(PlanCandidate(lexicon, 2, topic), "cats", topic, near) < -50
+    assert judge_plan(PlanCandidate(lexicon, Speller(), 2, []), "cats", known) < -50
+
+
+def test_a_keyword_is_a_known_word_or_the_topics(lexicon: Lexicon) -> None:
+    made = PlanCandidate(lexicon, Speller(["skibidi"]), 1, [])
+    made.take(lexicon.encode(" skibidi")[0], 0.0, 0.0)
+    assert not made.accepts(TEXT)
+    for token in lexicon.encode(" skibidi")[1:]:
+        assert made.accepts(token)
+        made.take(token, 0.0, 0.0)
+    assert made.accepts(TEXT)
 
 
 def test_the_fallback_uses_the_topics_own_words() -> None:

@@ -2,16 +2,18 @@ from __future__ import annotations
 
 import pytest
 
+from models.essay.associations import associations
 from models.essay.decoding import Decoding
 from models.essay.grammar import Mask
-from models.essay.judge import HOPELESS, Record
-from models.essay.lexicon import Lexicon, stem, words_of
+from models.essay.judge import HOPELESS, Place, Record
+from models.essay.lexicon import Lexicon, Speller, stem, words_of
 from models.essay.sampling import PhraseBook
 from models.essay.sentence import Room, SentenceCandidate
 from models.essay.writer import tidy
 from tests.models.essay import tiny
 
 HOW = Decoding()
+MIDDLE = Place(first=False, opens=False, closing=False)
 ROOMY = Room(left=300, slack=20, closing=False, longest=40)
 
 
@@ -22,7 +24,7 @@ def lexicon() -> Lexicon:
 
 def drafted(lexicon: Lexicon, text: str, room: Room = ROOMY, logp: float = -2.0, gain: float = 0.1,
             book: PhraseBook | None = None) -> SentenceCandidate:  # fmt: skip
-    made = SentenceCandidate(lexicon, book or PhraseBook(), room, 200)
+    made = SentenceCandidate(lexicon, Speller(), book or PhraseBook(), room, 200)
     for token in lexicon.encode(f" {text}"):
         assert not made.done, made.text
         made.take(token, logp, gain)
@@ -30,12 +32,12 @@ def drafted(lexicon: Lexicon, text: str, room: Room = ROOMY, logp: float = -2.0,
 
 
 def rate(lexicon: Lexicon, text: str, *before: str, topic: str = "cats", room: Room = ROOMY,
-         logp: float = -2.0, gain: float = 0.1) -> float:  # fmt: skip
-    record = Record(topic)
+         logp: float = -2.0, gain: float = 0.1, place: Place = MIDDLE) -> float:  # fmt: skip
+    record = Record(topic, associations())
     record.begin_paragraph(("rivers",))
     for sentence in before:
         record.add(sentence, words_of(sentence))
-    return record.score(drafted(lexicon, text, room, logp, gain), room, HOW)
+    return record.score(drafted(lexicon, text, room, logp, gain), room, place, HOW)
 
 
 def test_a_sentence_ends_at_its_full_stop(lexicon: Lexicon) -> None:
@@ -53,7 +55,7 @@ def test_an_open_quotation_must_be_closed_first(lexicon: Lexicon) -> None:
 
 def test_an_endless_sentence_is_given_up(lexicon: Lexicon) -> None:
     room = Room(left=300, slack=20, closing=False, longest=6)
-    made = SentenceCandidate(lexicon, PhraseBook(), room, 200)
+    made = SentenceCandidate(lexicon, Speller(), PhraseBook(), room, 200)
     for token in lexicon.encode(" cats like dogs and dogs like cats"):
         made.take(token, -1.0, 0.0)
     assert made.done and not made.ended
@@ -93,11 +95,41 @@ def test_the_judge_prefers_the_topic(lexicon: Lexicon) -> None:
     assert rate(lexicon, "Children study the trains daily.", gain=0.5) > plain
 
 
-def test_the_judge_wants_a_band_of_fluency(lexicon: Lexicon) -> None:
+def test_the_judge_knows_what_belongs_to_a_topic(lexicon: Lexicon) -> None:
+    near = rate(lexicon, "Some farmers milk the animals daily.", topic="cows")
+    assert near > rate(lexicon, "Some voters elect the senate daily.", topic="cows")
+
+
+def test_the_judge_keeps_conclusions_for_the_end(lexicon: Lexicon) -> None:
+    end = Place(first=False, opens=True, closing=True)
+    text = "In conclusion, children study the cats daily."
+    assert rate(lexicon, text) < HOPELESS
+    assert rate(lexicon, text, place=end) > rate(lexicon, text[15:], place=end)
+
+
+def test_the_judge_lets_no_essay_begin_with_a_leaning_word(lexicon: Lexicon) -> None:
+    start = Place(first=True, opens=True, closing=False)
+    text = "However, children study the cats daily."
+    assert rate(lexicon, text, place=start) < rate(lexicon, text) - 1
+
+
+@pytest.mark.parametrize(
+    ("partial", "piece", "allowed"),
+    [
+        (" elec", "tric", True), (" elec", "zog", False), (" elec", " the", False),
+        (" electric", " the", True), (" electric", ".", True), (" don", "'t", True),
+        ("", " Xa", True), (" Xa", " the", False), (" well", "-known", True),
+        (" skib", "idi", True), (" skibidi", "s", False),
+    ],
+)  # fmt: skip
+def test_only_known_words_are_spelled(partial: str, piece: str, allowed: bool) -> None:
+    assert Speller(["skibidi"]).allows(partial, piece) is allowed
+
+
+def test_the_judge_wants_fluency_up_to_a_limit(lexicon: Lexicon) -> None:
     text = "Children study the cats daily."
-    good = rate(lexicon, text, logp=-2.0)
-    assert good > rate(lexicon, text, logp=-0.3)
-    assert good > rate(lexicon, text, logp=-6.0)
+    assert rate(lexicon, text, logp=-2.0) > rate(lexicon, text, logp=-3.0)
+    assert rate(lexicon, text, logp=-1.0) == rate(lexicon, text, logp=-0.3)
 
 
 def test_the_judge_refuses_repetition(lexicon: Lexicon) -> None:
