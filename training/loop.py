@@ -15,7 +15,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Any, Protocol, runtime_checkable
@@ -75,6 +75,7 @@ class Plan:
     save_every: int = 500
     log_every: int = 20
     sample_every: int = 1000
+    patience: int | None = None  # looks without a better score after which training ends
 
 
 @dataclass
@@ -85,6 +86,7 @@ class _Clock:
     units: int = 0
     seconds: float = 0.0
     best: float = math.inf
+    stale: int = 0  # looks since the best one
 
     def fraction(self, plan: Plan) -> float:
         by_steps = self.step / max(plan.steps, 1)
@@ -92,7 +94,8 @@ class _Clock:
         return min(1.0, max(by_steps, by_time))
 
     def over(self, plan: Plan) -> bool:
-        return self.fraction(plan) >= 1.0
+        tired = plan.patience is not None and self.stale >= plan.patience
+        return tired or self.fraction(plan) >= 1.0
 
 
 def run(
@@ -154,8 +157,9 @@ def _look(task: Task, directory: Path, clock: _Clock, watcher: _Watcher) -> dict
     figures = task.evaluate()
     watcher.figures(clock, figures)
     score = figures.get("score", math.inf)
+    clock.stale += 1
     if score < clock.best:
-        clock.best = score
+        clock.best, clock.stale = score, 0
         save_checkpoint(task, directory, clock, name="best")
     return figures
 
@@ -166,8 +170,7 @@ def save_checkpoint(task: Task, directory: Path, clock: _Clock, name: str = CHEC
     temporary = directory / f".{name}.{os.getpid()}"
     save_file(tensors, temporary, metadata={"step": str(clock.step)})
     temporary.replace(directory / f"{name}.safetensors")
-    loop = {"step": clock.step, "units": clock.units, "seconds": clock.seconds, "best": clock.best}
-    facts = {k: v if math.isfinite(v) else None for k, v in loop.items()}
+    facts = {k: v if math.isfinite(v) else None for k, v in asdict(clock).items()}
     write_json(directory / f"{name}.json", {"loop": facts, "task": task.facts()})
 
 
@@ -175,9 +178,8 @@ def load_checkpoint(task: Task, directory: Path, name: str = CHECKPOINT) -> _Clo
     """Restore a task from ``save_checkpoint``; give the clock."""
     data = json.loads((directory / f"{name}.json").read_text(encoding="utf-8"))
     task.restore(load_file(directory / f"{name}.safetensors"), data["task"])
-    loop = data["loop"]
-    best = math.inf if loop["best"] is None else loop["best"]
-    return _Clock(loop["step"], loop["units"], loop["seconds"], best)
+    kept = {k: math.inf if v is None else v for k, v in data["loop"].items()}
+    return _Clock(**kept)
 
 
 class _Watcher:

@@ -125,6 +125,20 @@ def test_the_best_weights_are_kept(tmp_path: Path) -> None:
     assert best["value"] < last["value"]
 
 
+def test_training_ends_when_nothing_gets_better(tmp_path: Path) -> None:
+    class Stuck(Line):
+        def evaluate(self) -> dict[str, float]:
+            return {"score": 1.0}
+
+    task = Stuck()
+    plan = Plan(steps=100, evaluate_every=4, save_every=50, sample_every=500, patience=3)
+    assert run(task, tmp_path, plan, seed=1).state == "finished"
+    assert task.steps == 16
+    again = Stuck()
+    run(again, tmp_path, plan, seed=1, resume=True)
+    assert again.steps == 16
+
+
 def test_phases_are_watched_in_one_place(tmp_path: Path) -> None:
     for name in ("one", "two"):
         run(Line(), tmp_path / name, PLAN, seed=1, phase=name, watch=tmp_path)

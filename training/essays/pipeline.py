@@ -133,7 +133,8 @@ def _plan(orders: Orders, phase: Phase) -> Plan:
     return Plan(
         steps=max(1, round(steps * phase.share)),
         max_minutes=minutes * phase.share if minutes is not None else None,
-        evaluate_every=preset.evaluate_every,
+        evaluate_every=phase.evaluate_every or preset.evaluate_every,
+        patience=phase.patience,
         save_every=preset.save_every,
         sample_every=preset.sample_every,
         log_every=min(20, max(1, preset.evaluate_every // 10)),

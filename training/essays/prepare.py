@@ -143,6 +143,8 @@ def phase_data(prepared: Prepared, phase: Phase, preset: Preset, seed: int, cach
     draw = random.Random(f"{seed}:{phase.name}")
     corpus = prepared.corpus
     train = corpus.essays_of("train")
+    if not train:
+        raise CorpusError("The corpus has no essays to learn from.")
     general = [d for d in corpus.general if not _held_general(d, seed) or len(corpus.general) < 100]
     draw.shuffle(general)
     if phase.data == "mixture":

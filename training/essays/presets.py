@@ -23,6 +23,8 @@ class Phase:
     share: float  # of the minutes and of the steps
     replay: float = 0.0  # share of general text (of all text, for "own") among the tokens
     keep_best: bool = False  # go on from the best weights instead of the last
+    evaluate_every: int | None = None  # steps; None = as the preset says
+    patience: int | None = None  # looks without a better score after which the phase ends
     dropout: float = 0.0
     weight_drop: float = 0.0
     recipe: Recipe = field(default_factory=Recipe)

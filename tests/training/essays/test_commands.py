@@ -145,6 +145,17 @@ def test_an_unusable_corpus_is_one_sentence(
     assert (outcome["state"], outcome["sentence"]) == ("failed", sentence)
 
 
+def test_a_corpus_without_essays_is_one_sentence(corpus: Path, tmp_path: Path) -> None:
+    lines = (corpus / "essays.jsonl").read_text().splitlines()
+    general = [json.dumps({**json.loads(line), "style": "speech"}) for line in lines]
+    (tmp_path / "corpus").mkdir()
+    (tmp_path / "corpus" / "speeches.jsonl").write_text("\n".join(general))
+    code, output = call(
+        *("essay", "--preset", "tiny", "--corpus", tmp_path / "corpus", "--out", tmp_path / "run")
+    )
+    assert code == 1 and output.strip() == "The corpus has no essays to learn from."
+
+
 def test_an_unknown_preset_or_version_is_one_sentence(corpus: Path, tmp_path: Path) -> None:
     code, output = call("essay", "--preset", "vast", "--corpus", corpus, "--out", tmp_path)
     assert code == 1 and output.strip() == "There is no preset vast; there are: cpu, gpu, tiny."
