@@ -7,7 +7,6 @@ import logging
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -19,37 +18,9 @@ from typer.testing import CliRunner
 from bot.__main__ import app
 from bot.settings import Settings
 from bot.store.schema import head
-from tests.tiny import publish_essay, publish_music
 
 ROOT = Path(__file__).resolve().parents[2]
 Cli = Callable[..., Result]
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data folder with a tiny live version of each family."""
-    root = tmp_path_factory.mktemp("home")
-    publish_essay(root)
-    publish_music(root)
-    return root
-
-
-@pytest.fixture(scope="module")
-def service(home: Path) -> Iterator[str]:
-    """The address of a running generation service."""
-    port_file, log = home / "port", (home / "service.log").open("wb")
-    command = [sys.executable, "-m", "models.server", "--registry", str(home / "registry")]
-    command += ["--port-file", str(port_file), "--threads", "1", "--end-with-parent"]
-    child = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=log, stderr=log)
-    deadline = time.monotonic() + 120
-    while not port_file.exists():
-        assert child.poll() is None and time.monotonic() < deadline, log.name
-        time.sleep(0.1)
-    yield f"http://127.0.0.1:{port_file.read_text()}"
-    assert child.stdin is not None
-    child.stdin.close()
-    child.wait(30)
-    log.close()
 
 
 @pytest.fixture(autouse=True)
@@ -63,13 +34,12 @@ def logs_as_before() -> Iterator[None]:
 
 
 @pytest.fixture
-def environment(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody's environment, a database of the test's own, and models to use."""
+def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody's environment, and a data folder of the test's own."""
     for name in Settings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("DATA_DIR", str(home))
-    monkeypatch.setenv("DATABASE_URL", f"sqlite+aiosqlite:///{tmp_path / 'test.db'}")
+    monkeypatch.setenv("DATA_DIR", str(tmp_path / "data"))
 
 
 @pytest.fixture
@@ -83,9 +53,9 @@ def bare(environment: None) -> Cli:
 
 
 @pytest.fixture
-def cli(bare: Cli, service: str, monkeypatch: pytest.MonkeyPatch) -> Cli:
-    """The command line with the running service."""
-    monkeypatch.setenv("GENERATION_URL", service)
+def cli(bare: Cli, service_url: str, monkeypatch: pytest.MonkeyPatch) -> Cli:
+    """The command line with a running service."""
+    monkeypatch.setenv("GENERATION_URL", service_url)
     return bare
 
 
@@ -153,7 +123,9 @@ def test_an_unknown_style_is_one_sentence(cli: Cli, tmp_path: Path) -> None:
     assert done.stderr.startswith("There is no style called “haiku”; choose one of ")
 
 
-def test_the_demo_makes_one_of_each_with_its_own_service(bare: Cli, tmp_path: Path) -> None:
+def test_the_demo_makes_one_of_each_with_its_own_service(
+    bare: Cli, own_registry: Path, tmp_path: Path
+) -> None:
     done = bare("demo", "--out", tmp_path / "out")
     assert done.exit_code == 0, done.output
     assert len(done.stdout.split()) > 50
@@ -199,7 +171,7 @@ def test_migrating(bare: Cli, tmp_path: Path) -> None:
     for _ in range(2):
         done = bare("migrate")
         assert done.exit_code == 0 and head() in done.stderr
-    assert (tmp_path / "test.db").is_file()
+    assert (tmp_path / "data" / "ghostwriter.db").is_file()
 
 
 @pytest.mark.parametrize("command", ["run", "sync"])
