@@ -17,7 +17,8 @@ from bot.settings import Settings
 from bot.store import Request, Store, utc_now
 from models.client import GenerationClient
 
-PATIENCE = 10.0
+#: Long, for a busy machine; nobody waits for it where all is well.
+PATIENCE = 60.0
 
 
 class World:
@@ -32,7 +33,7 @@ class World:
         self.away = timedelta()
         store._db.clock = lambda: utc_now() + self.away
         self.bot = self._new_bot()
-        self.env = Env(self.bot)
+        self.env = Env(self.bot, settle_timeout=30.0)
 
     @property
     def house(self) -> House:
