@@ -42,7 +42,7 @@ async def test_an_essay_is_written_and_can_be_written_again(world: World) -> Non
         request = await world.done(number)
         assert request.state is State.DONE, request.error
         message = world.message(request)
-        assert request.model_version in (message.embeds[0].footer.text or "")
+        assert (request.model_version or "?") in (message.embeds[0].footer.text or "")
         document = docx.Document(io.BytesIO(await message.attachments[0].read()))
         texts.append("\n".join(paragraph.text for paragraph in document.paragraphs))
     assert texts[0] == texts[1] and len(texts[0].split()) > 50
