@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from models.music import form, keys, taste
+from models.music import form, harmony, keys, loops, taste
 from models.music.fills import fill
 from models.music.groove import NAME_OF, PITCH_OF, Stroke, play
 from models.music.pianoroll import BARS, LENGTH, STEPS, TRACKS, Phrase, key_shift, read_key
@@ -168,8 +168,22 @@ class _Material:
                 z = self._maker.nudge(z, VARIATION, seed)
                 made = self._make(z, kind, given, ("drums",))
                 pick = taste.best(made, self._mode, TRACKS)
-            self._base[kind] = z[pick : pick + 1], made[pick]
+            self._base[kind] = z[pick : pick + 1], self._shaped(made[pick], kind)
         return self._base[kind]
+
+    def _shaped(self, phrase: Phrase, kind: str) -> Phrase:
+        """Give a phrase its loop; drums taken over from the verse have theirs."""
+        order = loops.tonal_order(self._style.loop, self._streams.of("loop", kind))
+        phrase = loops.looped(phrase, order)
+        if kind != "verse" and "verse" in self._base and self._keeps_groove(kind):
+            return phrase
+        drums = self._streams.of("drum loop", kind)
+        return loops.drum_loop(
+            phrase,
+            drums,
+            four_on_floor=self._style.four_on_floor,
+            crashes=self._style.rides_crash,
+        )
 
     def _keeps_groove(self, kind: str) -> bool:
         """Most songs keep their drum pattern from verse to hook."""
@@ -182,6 +196,8 @@ class _Material:
             moved = self._maker.nudge(z, amount, seed)
             kept = ("drums", "keys") if place % 2 else ("drums",)
             near = self._make(moved, kind, base, kept)[0]
+            order = loops.tonal_order(self._style.loop, self._streams.of("loop", kind))
+            near = loops.looped(near, order)
             better = (
                 taste.score(near, self._mode, TRACKS) > taste.score(base, self._mode, TRACKS) - 0.04
             )
@@ -217,11 +233,14 @@ def _write(
         playing = [t for t in up.tracks if not phrase.silent(t)]
         if not playing and up.drums != "full":  # never a silent phrase
             playing = [t for t in TRACKS if not phrase.silent(t)]
+        heard = harmony.chords(phrase, mode)
         for track in TRACKS:
             if track != "drums" and track not in playing:
                 continue
             notes = phrase.notes(track)
-            for note in notes if track == "drums" else keys.snap(notes, mode):
+            if track != "drums":
+                notes = harmony.settle(keys.snap(notes, mode), track, heard)
+            for note in notes:
                 if track == "drums" and part is not None and NAME_OF[note.pitch] not in part:
                     continue
                 if at + note.start < end:

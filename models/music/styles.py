@@ -71,6 +71,10 @@ class Style:
     crash: bool = True
     riser: bool = False
     glide: bool = False
+    #: How often the harmony is a loop of two bars, 0..1; four bars go through otherwise.
+    loop: float = 0.4
+    four_on_floor: bool = False
+    rides_crash: bool = False
 
     def voices(self, track: str) -> tuple[Voice, ...]:
         """List who may play a pitched track."""
@@ -105,7 +109,7 @@ _STYLES = (
         Feel(0.22, {"drums": 0, "snare": 9, "bass": 6, "keys": 8, "lead": 6}, 4.5, 12, 0.8),
         Mix(bass=-2, keys=-3.5, lead=-3.5, pad=-10, room=0.7, wet=-14, duck=0.45, tape=0.5,
             glue=2.2, tone=DEEP, echo=-15),
-        crash=False, glide=True,
+        crash=False, glide=True, loop=0.7,
     ),
     Style(
         "pop", "Bright and straight: tight drums with claps, piano and guitars, a tune to hum.",
@@ -125,7 +129,7 @@ _STYLES = (
         Feel(0.2, {"snare": 12, "bass": 7, "keys": 10, "lead": 9}, 5.0, 16, 0.8),
         Mix(bass=-2, keys=-5, lead=-5, pad=-10, room=1.2, wet=-12, duck=0.35, tape=0.3,
             tone=DEEP, echo=-15),
-        crash=False, glide=True,
+        crash=False, glide=True, loop=0.7,
     ),
     Style(
         "ballad", "Slow and open: piano in front, soft kit, strings and a long room.",
@@ -144,6 +148,7 @@ _STYLES = (
         Feel(0.0, {"snare": 3, "keys": 2}, 4.5, 10, 0.8),
         Mix(bass=-3.5, keys=-4.5, lead=-4, pad=-11, room=1.0, wet=-14, duck=0.15, tape=0.25,
             glue=2.5),
+        rides_crash=True,
     ),
     Style(
         "funk_disco", "Tight sixteenths, slapped bass, chopped guitar and clavinet, brass on top.",
@@ -161,7 +166,7 @@ _STYLES = (
         Feel(0.0, {}, 0.8, 0, 0.45),
         Mix(bass=-2, keys=-5, lead=-4, pad=-10, room=1.6, wet=-11, duck=0.75, tape=0.0, glue=3.0,
             tone=CLUB, echo=-13),
-        riser=True,
+        riser=True, loop=0.6, four_on_floor=True,
     ),
     Style(
         "metal", "Fast and heavy: clicking double kick, thick distorted guitars, choir behind.",
@@ -170,6 +175,7 @@ _STYLES = (
         Feel(0.0, {}, 2.5, 4, 0.6),
         Mix(bass=-3.5, keys=-2.5, lead=-3.5, pad=-11, room=0.8, wet=-16, duck=0.1, tape=0.2,
             glue=3.0),
+        rides_crash=True,
     ),
     Style(
         "game", "Chip sounds: pulse waves, triangle bass and noise drums, quick and cheerful.",

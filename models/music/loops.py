@@ -1,0 +1,81 @@
+"""Beats live on repetition: a phrase's bars are ordered into a loop, its backbeat made sure of."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from models.music.pianoroll import BARS, DRUMS, REGISTER, STEPS, Phrase
+
+Order = tuple[int, int, int, int]
+_TONES = ("bass", "keys", "lead", "pad")
+_ROW = {drum.name: row for row, drum in enumerate(DRUMS)}
+_LOOPS: tuple[Order, ...] = ((0, 1, 0, 1), (0, 1, 0, 3), (0, 1, 0, 3))
+_THROUGH: Order = (0, 1, 2, 3)
+
+
+def tonal_order(loop: float, random: np.random.Generator) -> Order:
+    """Choose how the bars of the pitched tracks come back; ``loop`` is how often they do, 0..1."""
+    if random.random() < loop:
+        return _LOOPS[int(random.integers(len(_LOOPS)))]
+    return _THROUGH
+
+
+def looped(phrase: Phrase, order: Order) -> Phrase:
+    """Order the pitched tracks' bars, all alike so that they stay together."""
+    return _joined(phrase.only("drums"), phrase.only(*_TONES).bars(*order))
+
+
+def drum_loop(
+    phrase: Phrase, random: np.random.Generator, *, four_on_floor: bool, crashes: bool
+) -> Phrase:
+    """Make the drums a loop of the best bar with an answer, and fill gaps in kick and backbeat.
+
+    Without ``crashes`` the loop has none: a crash marks a section, few styles ride on it.
+    """
+    hits = _hits(phrase)
+    rates = [_rate(bar) for bar in hits]
+    first = int(np.argmax(rates))
+    answer = max((b for b in range(BARS) if b != first), key=lambda b: (rates[b], -b))
+    orders = ((first, first, first, answer), (first, answer, first, answer))
+    order = orders[int(random.integers(len(orders)))]
+    drums = phrase.only("drums").bars(*order)
+    onset = drums.onset.copy()
+    anchored = onset[:, REGISTER["drums"].columns].reshape(BARS, STEPS, len(DRUMS))
+    _anchor(anchored, four_on_floor)
+    if not crashes:
+        anchored[:, :, _ROW["crash"]] = False
+    onset[:, REGISTER["drums"].columns] = anchored.reshape(-1, len(DRUMS))
+    return _joined(Phrase.of(onset, onset & False), phrase.only(*_TONES))
+
+
+def _hits(phrase: Phrase) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+    return phrase.onset[:, REGISTER["drums"].columns].reshape(BARS, STEPS, len(DRUMS))
+
+
+def _rate(bar: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> float:
+    """Rate a bar as the ground of a loop: kick on one, a backbeat, a pulse, not crowded."""
+    kick, snare = bar[:, _ROW["kick"]], bar[:, _ROW["snare"]] | bar[:, _ROW["clap"]]
+    pulse = bar[:, [_ROW["closed_hat"], _ROW["ride"], _ROW["shaker"], _ROW["open_hat"]]].any(axis=1)
+    backbeat = max(float(snare[[4, 12]].mean()), 0.9 * float(snare[8]))
+    crowd = max(0.0, float(bar.sum()) - 26) / 12
+    return float(kick[0]) + 1.2 * backbeat + min(1.0, float(pulse.sum()) / 7) - crowd
+
+
+def _anchor(hits: np.ndarray[tuple[int, ...], np.dtype[np.bool_]], four_on_floor: bool) -> None:
+    """Add what a listener waits for where most of it is there: one, and the backbeat."""
+    kick, snare = hits[:, :, _ROW["kick"]], hits[:, :, _ROW["snare"]]
+    if hits.any() and not kick[:, 0].all():
+        kick[:, 0] = True
+    if four_on_floor:
+        kick[:] = False
+        kick[:, ::4] = True
+    either = snare | hits[:, :, _ROW["clap"]]
+    for steps in ([4, 12], [8]):
+        share = float(either[:, steps].mean())
+        if 0.5 <= share < 1:
+            snare[:, steps] |= ~either[:, steps]
+            break
+
+
+def _joined(one: Phrase, other: Phrase) -> Phrase:
+    return Phrase(one.roll | other.roll, one.onset | other.onset)
