@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import random
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -31,6 +32,9 @@ from training.runs import write_json
 
 GENERAL = frozenset({"encyclopedia", "classic", "speech", "plain"})
 HELD_OUT = ("unseen", "seen", "general")
+_SOURCES = re.compile(
+    r"\b(the (article|passage|author|text|excerpt)s?|source \d|paragraph \d|according to)\b", re.I
+)
 _SMALLEST, _LONGEST = 60, 2500  # words of a usable essay; longer ones are cut
 
 
@@ -214,7 +218,14 @@ def _best(essays: Sequence[Marked], minimum: float) -> list[Marked]:
     if len(reached) >= max(20, len(essays) // 10):
         return reached
     chosen = [e for e in essays if e.mark >= 4 and len(e.document.paragraphs) >= 3]
+    free = [e for e in chosen if not leans_on_sources(e.document.text)]
+    chosen = free if len(free) >= len(chosen) // 4 else chosen
     return chosen if len(chosen) >= 8 else list(essays)
+
+
+def leans_on_sources(text: str) -> bool:
+    """Tell essays on given articles, which cite what nobody will have at hand."""
+    return len(_SOURCES.findall(text)) >= 2
 
 
 def _replayed(general: Sequence[Document], words: float) -> list[Marked]:
