@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -42,15 +42,18 @@ def publish(
     finished: Finished,
     report: Report,
     about: About,
+    sections: Mapping[str, str] | None = None,
 ) -> Version:
-    """Publish the model of a finished run as a version."""
+    """Publish the model of a finished run as a version; ``sections`` are added to its card."""
     facts = describe(orders, finished)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         write_model(finished, folder)
         write_json(folder / "generation.json", {"style": default_style(orders, finished)})
-        write_json(folder / "metrics.json", {"held_out": report.held_out, "notes": report.notes})
+        write_json(folder / "metrics.json", asdict(report))
         card = _card(name, facts, report, about, orders)
+        for title, body in (sections or {}).items():
+            card += f"\n## {title}\n{body.strip()}\n"
         (folder / "README.md").write_text(card, encoding="utf-8")
         return registry.publish(
             "essay",
@@ -104,14 +107,6 @@ Training {splits["train"]:,} essays; held out {splits["seen"]:,} of the same top
 
 ## Held-out figures
 {report.markdown()}"""
-
-
-def add_section(card: Path, title: str, body: str) -> None:
-    """Append a section to a card before it is published."""
-    card.write_text(
-        f"{card.read_text(encoding='utf-8').rstrip()}\n\n## {title}\n{body.strip()}\n",
-        encoding="utf-8",
-    )
 
 
 def sample_section(texts: Sequence[tuple[str, int, str]]) -> str:
