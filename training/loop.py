@@ -178,7 +178,7 @@ def load_checkpoint(task: Task, directory: Path, name: str = CHECKPOINT) -> _Clo
     """Restore a task from ``save_checkpoint``; give the clock."""
     data = json.loads((directory / f"{name}.json").read_text(encoding="utf-8"))
     task.restore(load_file(directory / f"{name}.safetensors"), data["task"])
-    kept = {k: math.inf if v is None else v for k, v in data["loop"].items()}
+    kept: dict[str, Any] = {k: math.inf if v is None else v for k, v in data["loop"].items()}
     return _Clock(**kept)
 
 
