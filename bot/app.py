@@ -75,7 +75,7 @@ class House:
         )
         self.server = HealthServer(self.health, self._measure, settings)
         self.closing = False
-        self._tasks: list[asyncio.Task[None]] = []
+        self._tasks: dict[str, asyncio.Task[None]] = {}
 
     async def begin(self) -> None:
         """Set everything to work."""
@@ -86,22 +86,25 @@ class House:
             ("runs", self.keeper.run()),
             ("loop watch", LoopWatch().run()),
         ):
-            self._tasks.append(asyncio.create_task(work, name=name))
+            self._tasks[name] = asyncio.create_task(work, name=name)
 
     async def end(self, grace: float = GRACE_SECONDS) -> None:
         """Take nothing new, finish or hand back what is under way, and rest."""
         self.closing = True
         await self.worker.stop(grace)
-        for task in self._tasks:
+        if "worker" in self._tasks:
+            # It ends by itself; cancelled between two statements it would leave a transaction.
+            await asyncio.wait({self._tasks["worker"]}, timeout=1)
+        for task in self._tasks.values():
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
         await self.front.close()
         await self.server.stop()
 
     async def _check_worker(self) -> str | None:
-        for task in self._tasks:
+        for name, task in self._tasks.items():
             if task.done() and not self.closing:
-                return f"The task “{task.get_name()}” has ended."
+                return f"The part “{name}” has ended."
         return "The worker does not move." if self.worker.stuck else None
 
     async def _measure(self) -> None:

@@ -69,7 +69,7 @@ async def test_stopped_in_order_it_hands_back_what_it_cannot_finish(
     service.go.clear()
     number = await world.ask(world.alice, "essay", topic="the sea", length=200)
     await world.until(lambda: bool(service.essays))
-    await world.house.end(grace=0.3)
+    await world.house.end(grace=3.0)
     handed = await world.request(number)
     assert handed.state is State.QUEUED
     refused = await world.alice.slash(world.channel, "essay", topic="the moon")

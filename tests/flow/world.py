@@ -56,7 +56,7 @@ class World:
     async def crash(self) -> None:
         """Die as by SIGKILL: nothing is finished, handed back or said; then start anew."""
         jobs = list(self.house.worker._jobs)
-        tasks = [*self.house._tasks, *jobs]
+        tasks = [*self.house._tasks.values(), *jobs]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

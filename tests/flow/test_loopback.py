@@ -1,0 +1,138 @@
+"""``run`` itself, over real sockets: from the gateway's hello to SIGTERM."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import os
+import signal
+import socket
+import time
+import zipfile
+from collections.abc import AsyncIterator, Callable
+
+import aiohttp
+import discord
+import pytest
+import yarl
+from pydantic import SecretStr
+
+from bot import app, limits
+from bot.settings import Settings
+from bot.store import State, Store
+from tests.flow.fake_service import FakeService
+from tests.flow.loopback import Loopback, answer
+
+
+@pytest.fixture
+async def loopback(
+    settings: Settings,
+    sqlite_store: Store,
+    service: FakeService,
+    monkeypatch: pytest.MonkeyPatch,
+) -> AsyncIterator[Loopback]:
+    """A running bot, connected to a Discord of our own."""
+    discord_ = Loopback()
+    await discord_.start()
+    monkeypatch.setattr(discord.http.Route, "BASE", f"http://127.0.0.1:{discord_.port}/api/v10")
+    gateway = yarl.URL(f"ws://127.0.0.1:{discord_.port}/gateway/")
+    monkeypatch.setattr(discord.gateway.DiscordWebSocket, "DEFAULT_GATEWAY", gateway)
+    monkeypatch.setattr(app, "GenerationClient", lambda _: service)
+    changed = {"discord_token": SecretStr("a.b.c"), "generation_url": "http://unused"}
+    changed |= {"health_port": _free_port()}
+    given = settings.model_copy(update=changed)
+    discord_.settings = given  # type: ignore[attr-defined]
+    running = asyncio.create_task(app.run(given))
+    try:
+        await asyncio.wait_for(discord_.identified.wait(), 30)
+        yield discord_
+        os.kill(os.getpid(), signal.SIGTERM)
+        began = time.monotonic()
+        assert await asyncio.wait_for(running, 30) == 0
+        assert time.monotonic() - began < 10
+    finally:
+        running.cancel()
+        await discord_.stop()
+
+
+def _free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+async def until(true: Callable[[], bool]) -> None:
+    async with asyncio.timeout(30):
+        while not true():
+            await asyncio.sleep(0.01)
+
+
+def said(loopback: Loopback, token: str) -> str:
+    """Read the small print of a card, if there is one yet."""
+    embeds = loopback.messages.get(token, {}).get("embeds") or [{}]
+    return str(embeds[0].get("footer", {}).get("text", ""))
+
+
+async def test_an_essay_goes_over_the_wire_as_discord_wants_it(loopback: Loopback) -> None:
+    slow = answer({"message": "slow", "retry_after": 0.2, "global": False}, 429)
+    slow.headers["Retry-After"] = "0.2"
+    slow.headers["Via"] = "1.1 google"
+    loopback.refusals["PATCH"] = [slow, answer({"message": "no"}, 503)]
+    token = await loopback.command("essay", locale="de", topic="the sea", length=200, seed=7)
+    await until(lambda: "200 Wörter" in said(loopback, token))
+    (name,) = loopback.files
+    assert name == "essay-1.docx" and zipfile.is_zipfile(io.BytesIO(loopback.files[name]))
+    for method, path, body in loopback.requests:
+        if method == "PATCH" or path.endswith("/callback"):
+            limits.check_message(body.get("data") or body)
+    message = loopback.messages[token]
+    assert message["attachments"] == [{"id": 0, "filename": "essay-1.docx"}]
+    assert message["allowed_mentions"] == {"parse": []}
+    labels = [b.get("label") for row in message["components"] for b in row["components"]]
+    assert labels[:3] == ["Noch einmal", "Ändern", "Dateien"]
+
+
+async def test_an_acknowledgement_whose_answer_was_lost_is_looked_up(
+    loopback: Loopback, sqlite_store: Store
+) -> None:
+    loopback.deaf = 1
+    token = await loopback.command("beat", seed=7)
+    await until(lambda: "music-test" in said(loopback, token))
+    assert sum(path.endswith("/callback") for _, path, _ in loopback.requests) == 1
+    request = await sqlite_store.requests.get(1)
+    assert request is not None and str(request.message_id) == loopback.messages[token]["id"]
+    assert set(loopback.files) == {"beat-1.mp3", "beat-1.png", "beat-1.mid"}
+
+
+async def test_a_lost_connection_is_resumed(loopback: Loopback) -> None:
+    await loopback.sockets[-1].close(code=4000)
+    await asyncio.wait_for(loopback.resumed.wait(), 30)
+    token = await loopback.command("essay", topic="the sea", length=200)
+    await until(lambda: "essay-test" in said(loopback, token))
+
+
+async def test_health_and_metrics_are_served_and_a_stop_hands_back(
+    loopback: Loopback, sqlite_store: Store, service: FakeService
+) -> None:
+    port = loopback.settings.health_port  # type: ignore[attr-defined]
+    async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session:
+        async with asyncio.timeout(30):
+            while (await session.get("/healthz")).status != 200:  # until all guilds are there
+                await asyncio.sleep(0.05)
+        service.healthy = False
+        async with session.get("/healthz") as response:
+            assert response.status == 503
+            assert (await response.json())["failing"] == {"service": "The essay engine is stuck."}
+        service.go.clear()
+        await loopback.command("essay", topic="the sea", length=200)
+        await until(lambda: bool(service.essays))
+        async with session.get("/metrics") as response:
+            text = await response.text()
+    assert 'ghostwriter_requests{state="running"} 1.0' in text
+    assert "ghostwriter_loop_lag_seconds" in text
+    request = await sqlite_store.requests.get(1)
+    assert request is not None and request.state is State.RUNNING
+    os.kill(os.getpid(), signal.SIGTERM)
+    async with asyncio.timeout(15):
+        while (await sqlite_store.requests.get(1)).state is not State.QUEUED:  # type: ignore[union-attr]
+            await asyncio.sleep(0.05)
