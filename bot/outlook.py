@@ -35,13 +35,13 @@ class Forecast:
         outlooks = await self.all(request.origin)
         return next((o for r, o in outlooks if r.id == request.id), Outlook(0, None))
 
-    async def all(self, origin: str) -> list[tuple[Request, Outlook]]:
-        """Reckon for every waiting request of an origin, in the order of service."""
+    async def all(self, origin: str, limit: int | None = None) -> list[tuple[Request, Outlook]]:
+        """Reckon for the waiting requests of an origin, or the first, in the order of service."""
         await self._measure()
         running = (await self._store.requests.depth()).get(State.RUNNING, 0)
         ahead = 0.0 if running < self._workers else self._typical() / 2
         found = []
-        for place, request in enumerate(await self._store.requests.waiting([origin])):
+        for place, request in enumerate(await self._store.requests.waiting([origin], limit)):
             own = self._means[request.kind]
             # A free worker begins at once; a busy one after its share of those before.
             wait = 0.0 if place + running < self._workers else ahead

@@ -283,7 +283,7 @@ class Worker:
     async def _announce_once(self) -> None:
         told: dict[int, int] = {}
         for origin, front in self._frontends.items():
-            for request, outlook in (await self._forecast.all(origin))[:ANNOUNCED]:
+            for request, outlook in await self._forecast.all(origin, ANNOUNCED):
                 told[request.id] = outlook.place
                 if request.id in self._running():
                     continue  # claimed meanwhile

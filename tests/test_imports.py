@@ -54,7 +54,7 @@ def imports(file: str, source: str) -> Iterator[str]:
             "import_module",
             "__import__",
         ):
-            yield from (a.value for a in node.args if isinstance(a, ast.Constant))
+            yield from (str(a.value) for a in node.args if isinstance(a, ast.Constant))
 
 
 def complaints(file: str, source: str) -> list[str]:

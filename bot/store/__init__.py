@@ -78,6 +78,7 @@ class Store:
         engine = connect(url)
         try:
             async with engine.connect() as connection:
+                await connection.execution_options(writes=False)
                 found = await connection.run_sync(revision)
         except (DBAPIError, OSError) as error:
             await engine.dispose()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -73,6 +75,11 @@ class Database:
     def __init__(self, engine: AsyncEngine, clock: Callable[[], datetime] = utc_now) -> None:
         self.engine = engine
         self.clock = clock
+        # Writers of SQLite wait for each other by polling, which is slow and unfair; those of
+        # one process had better queue up here.
+        self._writers: AbstractAsyncContextManager[None] = (
+            contextlib.nullcontext() if self.is_postgres else asyncio.Lock()
+        )
 
     @property
     def is_postgres(self) -> bool:
@@ -82,7 +89,7 @@ class Database:
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:
         """Open a transaction that commits at the end."""
-        async with self.engine.begin() as connection:
+        async with self._writers, self.engine.begin() as connection:
             yield connection
 
     @asynccontextmanager

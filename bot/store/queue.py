@@ -20,25 +20,31 @@ from models.contract import BeatTake, EssayDone
 
 #: How often work on a request may begin before it is given up.
 MAX_ATTEMPTS = 2
+#: How long it matters that a user has been served.
+REMEMBERED = timedelta(days=1)
 
 
-def turn() -> ColumnElement[datetime]:
+def turn(now: datetime) -> ColumnElement[datetime]:
     """Order of service: oldest first, but behind the start of the same user's last request.
 
-    So users take turns, and nobody starves: a turn only ever grows older.
+    So users take turns, and nobody starves: what is served before a request can only get less.
     """
     earlier = requests.alias("earlier")
     last: ScalarSelect[datetime] = (
         select(func.max(earlier.c.started_at))
         .where(
             earlier.c.user_id == requests.c.user_id,
-            earlier.c.user_id != NOBODY,
+            earlier.c.created_at > now - REMEMBERED,
             earlier.c.id != requests.c.id,
         )
         .correlate(requests)
         .scalar_subquery()
     )
-    return case((last > requests.c.created_at, last), else_=requests.c.created_at)
+    return case(
+        (requests.c.user_id == NOBODY, requests.c.created_at),
+        (last > requests.c.created_at, last),
+        else_=requests.c.created_at,
+    )
 
 
 class Queue:
@@ -70,9 +76,7 @@ class Queue:
         now = self._db.clock()
         running = requests.alias("running")
         user_runs = select(running.c.id).where(
-            running.c.user_id == requests.c.user_id,
-            running.c.user_id != NOBODY,
-            running.c.state == State.RUNNING,
+            running.c.user_id == requests.c.user_id, running.c.state == State.RUNNING
         )
         chosen = (
             select(requests.c.id)
@@ -81,9 +85,9 @@ class Queue:
                 requests.c.origin.in_(origins),
                 or_(requests.c.reserved_for.is_(None), requests.c.reserved_for == worker),
                 or_(requests.c.not_before.is_(None), requests.c.not_before <= now),
-                ~user_runs.exists(),
+                or_(requests.c.user_id == NOBODY, ~user_runs.exists()),
             )
-            .order_by(turn(), requests.c.id)
+            .order_by(turn(now), requests.c.id)
             .limit(1)
             .correlate(None)
         )

@@ -36,12 +36,13 @@ class Requests(Recovery):
                 .values(channel_id=channel_id, message_id=message_id)
             )
 
-    async def waiting(self, origins: Collection[str]) -> list[Request]:
-        """List the queued requests in the order of service."""
+    async def waiting(self, origins: Collection[str], limit: int | None = None) -> list[Request]:
+        """List the queued requests, or the first of them, in the order of service."""
         asked = (
             select(requests)
             .where(requests.c.state == State.QUEUED, requests.c.origin.in_(origins))
-            .order_by(turn(), requests.c.id)
+            .order_by(turn(self._db.clock()), requests.c.id)
+            .limit(limit)
         )
         return await self._list(asked)
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from datetime import datetime, timedelta
 
 import pytest
@@ -111,7 +112,8 @@ async def test_a_beat_enters_as_it_was_typed(admission: Admission) -> None:
 async def test_each_wrong_value_has_its_sentence(
     admission: Admission, sqlite_store: Store, kind: Kind, values: dict[str, object], key: str
 ) -> None:
-    assert await refusal(admission, ask(kind, **values)) == key
+    wanted = Ask(kind=kind, parameters={"topic": "The sea", **values}, user_id=1)
+    assert await refusal(admission, wanted) == key
     assert await sqlite_store.requests.queued("discord") == 0
 
 
@@ -271,7 +273,7 @@ async def test_admission_is_quick_while_the_queue_is_long(
 ) -> None:
     for user in range(1, 60):
         await admitted(admission, ask(user=user))
-    started = asyncio.get_running_loop().time()
+    started = time.process_time()  # what it costs, however busy the machine is
     answer = await admitted(admission, ask(user=1))
-    assert asyncio.get_running_loop().time() - started < 1.0
+    assert time.process_time() - started < 0.5
     assert answer.outlook.place == 59
