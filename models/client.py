@@ -218,6 +218,8 @@ def _event(name: str, data: bytes) -> Shape | None:
     if isinstance(event, Problem):
         if event.retry_after is not None:
             raise GenerationBusy(event.sentence, event.retry_after)
+        if not event.again:
+            raise GenerationRefused(event.sentence)
         raise GenerationUnavailable(event.sentence)
     return event
 

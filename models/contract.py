@@ -192,6 +192,7 @@ class Problem(Shape):
 
     sentence: str
     retry_after: float | None = Field(default=None, description="Seconds; set when busy")
+    again: bool = Field(default=True, description="Whether the same request may work later")
 
 
 EssayEvent = Progress | EssayPlan | EssayDelta | EssayDone

@@ -29,6 +29,7 @@ from models.contract import (
     Progress,
 )
 from models.essay.engine import EngineBusy
+from models.music.encoding import EncodingError
 from models.registry import Version
 
 log = logging.getLogger(__name__)
@@ -104,7 +105,7 @@ class Stream:
         self._events: asyncio.Queue[Event] = asyncio.Queue()
         self._ended = False
         self.cancelled = threading.Event()
-        self.on_cancel: Callable[[], None] = lambda: None
+        self.on_cancel: Callable[[], object] = lambda: None
 
     def put(self, event: Event) -> None:
         """Append an event; safe from any thread, also after the service has stopped."""
@@ -261,7 +262,9 @@ class BeatDesk:
         if stream.cancelled.is_set() or job.cancelled():
             return
         error = job.exception()
-        if error is not None:
+        if isinstance(error, EncodingError | ValueError):  # the wish itself cannot be met
+            stream.put(Problem(sentence=str(error), again=False))
+        elif error is not None:
             log.error("a beat failed", exc_info=error)
             stream.put(Problem(sentence=BROKEN))
         elif (take := job.result()) is not None:

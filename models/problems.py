@@ -23,11 +23,11 @@ def add_problems(app: FastAPI) -> None:
 
     @app.exception_handler(Unacceptable)
     async def unacceptable(_: Request, error: Unacceptable) -> Response:
-        return answer(422, Problem(sentence=str(error)))
+        return answer(422, Problem(sentence=str(error), again=False))
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_: Request, error: RequestValidationError) -> Response:
-        return answer(422, Problem(sentence=plain_sentence(error)))
+        return answer(422, Problem(sentence=plain_sentence(error), again=False))
 
     @app.exception_handler(HTTPException)
     async def http(_: Request, error: HTTPException) -> Response:

@@ -168,7 +168,8 @@ async def _whole(http: Request, stream: Stream, events: AsyncGenerator[Event, No
     event = work.result()
     if isinstance(event, BeatTake):
         return answer(200, event)
-    return answer(500, event or Problem(sentence=STOPPING))
+    problem = event if isinstance(event, Problem) else Problem(sentence=STOPPING)
+    return answer(500 if problem.again else 422, problem)
 
 
 class JsonLines(logging.Formatter):

@@ -149,6 +149,8 @@ class HandStudio:
             time.sleep(0.01)
         if request.seed == 13:
             raise ZeroDivisionError
+        if request.seed == 14:
+            raise ValueError("The beat is too long.")
         self.made += 1
         assert self.version is not None
         return BeatTake(

@@ -221,6 +221,11 @@ async def test_the_header_says_when_to_come_back_if_the_body_does_not() -> None:
         (stream(b"event: essay\ndata: {\n\n"), GenerationUnavailable, None),
         (stream(sse("problem", Problem(sentence="It broke."))), GenerationUnavailable, "It broke."),
         (
+            stream(sse("problem", Problem(sentence="Too long.", again=False))),
+            GenerationRefused,
+            "Too long.",
+        ),
+        (
             stream(sse("problem", Problem(sentence="Full.", retry_after=1))),
             GenerationBusy,
             "Full.",

@@ -131,6 +131,16 @@ async def test_a_beat_nobody_waits_for_is_given_up(house: House, accept: str) ->
     await until(lambda: house.studio.given_up == 1)
 
 
+async def test_a_beat_that_cannot_be_made_is_refused_with_the_reason(house: House) -> None:
+    house.studio.go.set()
+    impossible = BEAT.model_copy(update={"seed": 14})
+    with pytest.raises(GenerationRefused, match="The beat is too long"):
+        async for _ in house.client.beat(impossible):
+            pass
+    answer = await house.http.post("/v1/beats", content=impossible.model_dump_json())
+    assert answer.status_code == 422
+
+
 async def test_a_beat_that_breaks_can_be_tried_again(house: House) -> None:
     house.studio.go.set()
     with pytest.raises(GenerationUnavailable):
