@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from bot.files import Shelf, write_whole
+from models.contract import AudioFormat, BeatRequest, EssayRequest
+from tests.bot.doubles import beat_take, essay_done
+
+ESSAY = essay_done(EssayRequest(request_id="1", topic="x", seed=1))
+
+
+async def test_an_essay_is_kept_as_documents_and_more_on_request(tmp_path: Path) -> None:
+    shelf = Shelf(tmp_path)
+    kept = await shelf.keep(5, ESSAY)
+    assert [a.name for a in kept] == ["essay-5.md", "essay-5.docx"]
+    more = await shelf.add(5, ESSAY, "pdf")
+    assert more.path == tmp_path / "5" / "essay-5.pdf" and more.path.read_bytes()[:4] == b"%PDF"
+    for artifact in (*kept, more):
+        data = artifact.path.read_bytes()
+        assert (len(data), hashlib.sha256(data).hexdigest()) == (artifact.size, artifact.sha256)
+
+
+@pytest.mark.parametrize(
+    ("audio", "kinds"),
+    [(AudioFormat.OGG, ["ogg", "mid", "png"]), (AudioFormat.MID, ["mid", "png"])],
+)
+async def test_a_beat_is_kept_in_the_asked_format(
+    tmp_path: Path, audio: AudioFormat, kinds: list[str]
+) -> None:
+    take = beat_take(BeatRequest(request_id="1", seed=1, format=audio))
+    assert [a.kind for a in await Shelf(tmp_path).keep(5, take)] == kinds
+
+
+async def test_files_that_changed_or_went_are_noticed(tmp_path: Path) -> None:
+    shelf = Shelf(tmp_path)
+    kept = await shelf.keep(5, ESSAY)
+    assert shelf.whole(kept) and not shelf.whole(())
+    kept[0].path.write_bytes(b"other")
+    assert not shelf.whole(kept)
+    kept = await shelf.keep(5, ESSAY)
+    kept[1].path.unlink()
+    assert not shelf.whole(kept)
+
+
+def test_a_file_is_written_whole_or_not_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a"
+    write_whole(path, b"old")
+
+    def full(*_: object) -> int:
+        raise OSError("disk full")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OSError, match="disk full"):
+        write_whole(path, b"new")
+    assert path.read_bytes() == b"old" and [p.name for p in tmp_path.iterdir()] == ["a"]
