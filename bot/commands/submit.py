@@ -24,6 +24,8 @@ log = structlog.get_logger(__name__)
 
 #: Admission is local and quick; should it be slow once, we defer in time for the 3 s.
 ADMISSION_SECONDS = 1.5
+#: Where only the interaction's token can answer, what takes longer would arrive too late.
+TOKEN_ONLY_SECONDS = 12 * 60
 
 
 async def submit(
@@ -43,6 +45,10 @@ async def submit(
         await _refuse(interaction, cards.plain(words_for(interaction).say(answer.sentence)))
         return
     request = answer.request
+    eta = answer.outlook.eta
+    if eta is not None and eta > TOKEN_ONLY_SECONDS and not _is_at_home(interaction):
+        await _withdraw(interaction, request)
+        raise Refusal("reply.too_long_here")
     interaction.extras["request"] = request.id
     log.info("admitted", request=request.id, kind=kind, user=request.user_id)
     card = cards.queued(words(request.locale), request, answer.outlook.place, answer.outlook.eta)
@@ -63,8 +69,14 @@ async def _admit_in_time(
 ) -> Admitted | Refused:
     admission = asyncio.create_task(_admit(interaction, kind, values, parent_id))
     done, _ = await asyncio.wait({admission}, timeout=ADMISSION_SECONDS)
-    if not done:
+    if done:
+        return await admission
+    try:
         await interaction.response.defer(thinking=True)
+    except BaseException:
+        if isinstance(answer := await admission, Admitted):
+            await _withdraw(interaction, answer.request)
+        raise
     return await admission
 
 
@@ -108,6 +120,13 @@ async def _acknowledge(interaction: Interaction, card: Card) -> int | None:
     return (await interaction.original_response()).id
 
 
+def _is_at_home(interaction: Interaction) -> bool:
+    """Say whether the bot itself can write here after the token's end."""
+    if interaction.guild_id is not None:
+        return interaction.client.get_guild(interaction.guild_id) is not None
+    return interaction.context.dm_channel
+
+
 async def _refuse(interaction: Interaction, sentence: str) -> None:
     if interaction.response.is_done():
         # Whether everybody sees the answer was settled when it was deferred.
@@ -117,8 +136,8 @@ async def _refuse(interaction: Interaction, sentence: str) -> None:
 
 
 async def _withdraw(interaction: Interaction, request: Request) -> None:
-    """Take back a request whose person never saw a card: nobody would wait for it."""
+    """Take back a request that never got a card: nobody would wait for it."""
     house = house_of(interaction)
-    log.warning("not acknowledged, withdrawn", request=request.id)
+    log.warning("withdrawn", request=request.id)
     house.front.acknowledged(request.id, None)
     await house.worker.cancel(request.id)

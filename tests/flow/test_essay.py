@@ -4,11 +4,13 @@ import asyncio
 import io
 import time
 import zipfile
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from simcord.backend.errors import OptionError
 
+from bot.outlook import Outlook
 from bot.store import State
 from tests.flow.fake_service import FakeService
 from tests.flow.world import World, acts, buttons
@@ -183,3 +185,24 @@ async def test_in_a_direct_message(world: World) -> None:
     request = await world.done(number)
     assert request.guild_id is None
     assert result.response.embeds[0].title == "On the sea"
+
+
+@pytest.mark.parametrize("at_home", [True, False])
+async def test_where_only_the_token_answers_a_long_wait_is_refused(
+    world: World, monkeypatch: pytest.MonkeyPatch, at_home: bool
+) -> None:
+    admit = world.house.admission.admit
+
+    async def slow(ask: Any) -> Any:
+        answer = await admit(ask)
+        return replace(answer, outlook=Outlook(place=40, eta=1000.0))
+
+    monkeypatch.setattr(world.house.admission, "admit", slow)
+    if not at_home:  # installed by a person, the bot itself is not on the server
+        monkeypatch.setattr(world.bot, "get_guild", lambda _: None)
+    result = await world.alice.slash(world.channel, "essay", topic="the sea", length=200)
+    assert result.ephemeral is not at_home
+    request = await world.done(1)
+    assert request.state is (State.DONE if at_home else State.CANCELLED)
+    if not at_home:
+        assert result.response.content.startswith("That would take too long here")
