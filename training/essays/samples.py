@@ -38,8 +38,8 @@ def plain_sample(
         )
         felt = _felt(model, condition)
         for token in feed:
-            log_probs, state = model.step(torch.tensor([token]), felt, state)
-        token = _draw(log_probs[0], temperature, top_p, generator)
+            log_probs, state = model.step(torch.tensor([token], device=felt.device), felt, state)
+        token = _draw(log_probs[0].cpu(), temperature, top_p, generator)
         feed = [token]
         if paragraph < 0:
             if token == prompter.ids["<text>"] or len(plan_ids) > 80:
@@ -65,7 +65,7 @@ def _felt(model: EssayLSTM, condition: Condition) -> torch.Tensor:
     rows = condition_arrays([condition])
     return model.condition(
         *(
-            torch.tensor(values)
+            torch.tensor(values, device=model.output_bias.device)
             for values in (
                 rows.topic,
                 rows.keywords,
