@@ -17,7 +17,6 @@ RATE = 44100
 Audio = NDArray[np.float32]
 Sections = NDArray[np.float64]
 _HOP = 64  # samples a control step of the dynamics
-_ROOM_HALF = 2  # rooms are computed at half the rate: they are dark anyway
 
 
 def audio(x: Any) -> Audio:
@@ -95,7 +94,7 @@ def saturate(x: Audio, drive: float) -> Audio:
 @lru_cache(maxsize=32)
 def impulse(seconds: float, seed: int = 1) -> Audio:
     """Make a room's impulse response [2, n] at half rate: early echoes, then a darkening tail."""
-    rate = RATE // _ROOM_HALF
+    rate = RATE // 2
     random = np.random.default_rng(seed)
     n = int(rate * seconds * 1.1)
     t = np.arange(n, dtype=np.float32) / rate
@@ -116,31 +115,41 @@ def impulse(seconds: float, seed: int = 1) -> Audio:
     return made
 
 
+def halved(x: Audio) -> Audio:
+    """Bring stereo to half the rate, for sounds that are dark anyway."""
+    even = x[:, : x.shape[1] // 2 * 2]
+    return audio((even[:, ::2] + even[:, 1::2]) * np.float32(0.5))
+
+
+def doubled(x: Audio, length: int) -> Audio:
+    """Bring stereo back to the full rate and to a length."""
+    out = np.zeros((2, length), np.float32)
+    n = min(x.shape[1], length // 2)
+    out[:, : 2 * n : 2] = x[:, :n]
+    out[:, 1 : 2 * n - 1 : 2] = (x[:, : n - 1] + x[:, 1:n]) * np.float32(0.5)
+    return out
+
+
 def reverb(x: Audio, seconds: float, predelay: float = 0.012) -> Audio:
-    """Give the wet sound of a room, as long as the input."""
-    slow = signal.decimate(stereo(x), _ROOM_HALF, n=2, ftype="iir", axis=1, zero_phase=False)
-    wet = signal.oaconvolve(slow.astype(np.float32), impulse(seconds), axes=1)
-    n = x.shape[-1]
-    up = np.repeat(wet, _ROOM_HALF, axis=1)
-    up = equalise(up, band("low", 8500), band("high", 180))
-    late = int(predelay * RATE)
-    room = np.zeros((2, n), np.float32)
-    room[:, late:] = up[:, : n - late]
+    """Give the wet sound of a room for stereo at half rate, as long as the input."""
+    late = int(predelay * RATE / 2)
+    room = np.zeros_like(x)
+    wet = signal.oaconvolve(x, impulse(seconds), axes=1)
+    room[:, late:] = wet[:, : x.shape[1] - late]
     return room
 
 
 def echo(x: Audio, delay: float, feedback: float = 0.4, repeats: int = 4) -> Audio:
-    """Give echoes that bounce between the sides, each darker than the one before."""
-    sound = stereo(x)
-    out = np.zeros_like(sound)
-    step = int(delay * RATE)
+    """Give dark echoes that bounce between the sides, for stereo at half rate."""
+    rate = RATE // 2
+    dark = equalise(x, band("low", 3200, rate=rate), band("high", 300, rate=rate))
+    out = np.zeros_like(x)
+    step = int(delay * rate)
     for count in range(1, repeats + 1):
-        if count * step >= sound.shape[1]:
+        if count * step >= x.shape[1]:
             break
-        sound = equalise(sound, band("low", 3800), band("high", 250))
         sides = audio([[1.0], [0.35]] if count % 2 else [[0.35], [1.0]])
-        gain = np.float32(feedback ** (count - 1))
-        out[:, count * step :] += sound[:, : -count * step] * sides * gain
+        out[:, count * step :] += dark[:, : -count * step] * (sides * feedback ** (count - 1))
     return out
 
 

@@ -37,8 +37,8 @@ LADDERS: dict[Form, tuple[tuple[Form, int], ...]] = {
     "flac": (("flac", 0), *_MP3),
 }
 _CODEC = {
-    "mp3": ("-c:a", "libmp3lame", "-id3v2_version", "3", "-f", "mp3"),
-    "ogg": ("-c:a", "libopus", "-vbr", "constrained", "-f", "opus"),
+    "mp3": ("-c:a", "libmp3lame", "-compression_level", "7", "-id3v2_version", "3", "-f", "mp3"),
+    "ogg": ("-c:a", "libopus", "-vbr", "constrained", "-compression_level", "5", "-f", "opus"),
     "wav": ("-c:a", "pcm_s16le", "-f", "wav"),
     "flac": ("-c:a", "flac", "-sample_fmt", "s16", "-f", "flac"),
 }

@@ -121,18 +121,26 @@ def soft_clip(x: Audio, knee: float) -> Audio:
     return out
 
 
-def master(x: Audio, loudness: float, ceiling: float, rounds: int = 4) -> Audio:
-    """Bring a mix to a loudness under a true-peak ceiling: gain, rounded peaks, limiter."""
-    top = decibels(ceiling)
-    gain = decibels(loudness - integrated(x))
+def master(x: Audio, loudness: float, ceiling: float, rounds: int = 5) -> tuple[Audio, float]:
+    """Bring a mix to a loudness under a true-peak ceiling; gives it with its measured LUFS.
+
+    Gain, rounded peaks, limiter, again until it fits. The quick estimate steers, the true
+    measure decides.
+    """
+    top = np.float32(1.25 * decibels(ceiling))
+    heard = integrated(x)
+    bias = heard - rough(x)
+    gain = decibels(loudness - heard)
     out = x
     for _ in range(rounds):
         pushed = x * np.float32(gain)
-        out = limit(
-            soft_clip(pushed / np.float32(1.25 * top), 0.7) * np.float32(1.25 * top), ceiling
-        )
-        miss = loudness - integrated(out)
+        out = limit(soft_clip(pushed / top, 0.7) * top, ceiling)
+        miss = loudness - rough(out) - bias
         if abs(miss) < 0.15:
-            break
+            heard = integrated(out)
+            miss = loudness - heard
+            bias = heard - rough(out)
+            if abs(miss) < 0.3:
+                return out, heard
         gain *= decibels(miss * 1.15)
-    return out
+    return out, integrated(out)

@@ -19,10 +19,12 @@ from models.music.dsp import (
     band,
     compress,
     decibels,
+    doubled,
     duck,
     echo,
     equalise,
     fade,
+    halved,
     reverb,
     saturate,
 )
@@ -97,7 +99,6 @@ def _kit(parts: dict[str, Audio]) -> dict[str, Audio]:
 
 def finish(parts: dict[str, Audio], song: Song, check: Check = lambda: None) -> Mixed:
     """Add rooms, sum, treat the bus and bring it to loudness."""
-    mix = song.style.mix
     n = next(iter(parts.values())).shape[-1]
     bus = np.zeros((2, n), np.float32)
     sent = np.zeros((2, n), np.float32)
@@ -106,21 +107,26 @@ def finish(parts: dict[str, Audio], song: Song, check: Check = lambda: None) -> 
         if name in _SEND:
             sent += part * np.float32(_SEND[name])
     check()
-    if "lead" in parts and mix.echo > -40:
-        bounced = echo(parts["lead"], 0.75 * 60 / song.bpm) * np.float32(decibels(mix.echo))
-        bus += bounced
-        sent += bounced * np.float32(0.5)
-    check()
-    bus += reverb(sent, mix.room) * np.float32(decibels(mix.wet) * 2.2)
+    bus += doubled(_space(sent, parts.get("lead"), song), n)
     check()
     bus = _bus(bus, song)
     check()
     bus = _trim(bus, song)
-    mastered = loudness.master(bus, LOUDNESS, CEILING)
+    mastered, heard = loudness.master(bus, LOUDNESS, CEILING)
     check()
     mastered -= mastered.mean(1, keepdims=True)
     fade(mastered, 0.002, 0.35)
-    return Mixed(mastered, loudness.integrated(mastered), loudness.true_peak(mastered))
+    return Mixed(mastered, heard, loudness.true_peak(mastered))
+
+
+def _space(sent: Audio, lead: Audio | None, song: Song) -> Audio:
+    """Give the room and the lead's echoes, at half rate."""
+    mix, far = song.style.mix, halved(sent)
+    heard = np.zeros_like(far)
+    if lead is not None and mix.echo > -40:
+        heard = echo(halved(lead), 0.75 * 60 / song.bpm) * np.float32(decibels(mix.echo))
+        far = far + heard * np.float32(0.5)
+    return audio(heard + reverb(far, mix.room) * np.float32(decibels(mix.wet) * 2.2))
 
 
 def _bus(bus: Audio, song: Song) -> Audio:
@@ -128,17 +134,21 @@ def _bus(bus: Audio, song: Song) -> Audio:
     mix = song.style.mix
     middle, side = bus.mean(0), (bus[0] - bus[1]) / 2
     side = equalise(side, band("high", 130), band("high", 130))
-    bus = tone.lean(np.stack([middle + side, middle - side]), mix.tone)
+    bus = tone.lean(np.stack([middle + side, middle - side]), mix.tone, _darkness(mix.tape))
     level = loudness.rough(bus)
     bus = compress(bus, threshold=level - 1, ratio=mix.glue)
     return _tape(bus, mix.tape, song) if mix.tape else bus
 
 
+def _darkness(tape: float) -> float:
+    """Give the Hz above which a tape loses its treble."""
+    return 17000 - 9500 * tape if tape else 20000
+
+
 def _tape(bus: Audio, amount: float, song: Song) -> Audio:
-    """Wear the sound: bent peaks, darker top, a little wow, and dust on the worst tapes."""
+    """Wear the sound: bent peaks, and on old tapes a little wow and dust."""
     top = np.float32(np.abs(bus).max(initial=1e-6))
     worn = saturate(bus / top, 1.6 * amount) * top
-    worn = equalise(worn, band("low", 17000 - 9500 * amount), band("peak", 110, 1.2 * amount, 0.7))
     if amount < 0.4:
         return worn
     return _dusty(_wow(worn, amount), loudness.rough(bus) - 42, song.seed)

@@ -42,8 +42,8 @@ def octaves(x: Audio) -> NDArray[np.float64]:
     return 10 * np.log10(levels + 1e-9)
 
 
-def lean(x: Audio, aim: Curve) -> Audio:
-    """Correct a mix [2, n] part of the way towards a curve."""
+def lean(x: Audio, aim: Curve, treble: float = 20000) -> Audio:
+    """Correct a mix [2, n] part of the way towards a curve; above ``treble`` Hz it rolls off."""
     miss = np.array(aim) - octaves(x)
     gain = np.clip(_SHARE * miss, -_MOST, _MOST)
     gain -= np.average(gain, weights=10 ** (np.array(aim) / 10))  # colour, not loudness
@@ -51,6 +51,7 @@ def lean(x: Audio, aim: Curve) -> Audio:
     hertz = np.fft.rfftfreq(_TAPS, 1 / RATE)
     curve = np.interp(np.log(np.maximum(hertz, 10)), np.log(centres), gain)
     curve[hertz < 22] = -18  # rumble
+    curve -= 10 * np.log10(1 + (hertz / treble) ** 4)
     leaned = signal.oaconvolve(x, _minimum_phase(curve)[None, :], axes=1)
     return audio(leaned[:, : x.shape[1]])
 
