@@ -24,7 +24,7 @@ async def sync(settings: Settings, guild: int | None = None) -> int:
     token = settings.token()
     if token is None:
         return 2
-    async with discord.Client(intents=discord.Intents.none()) as client:
+    async with discord.Client(intents=discord.Intents(guilds=True)) as client:
         try:
             await client.login(token)
             tree = app_commands.CommandTree(client)

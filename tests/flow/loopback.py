@@ -45,15 +45,19 @@ class Loopback:
         self.sockets: list[web.WebSocketResponse] = []
         self.identified = asyncio.Event()
         self.resumed = asyncio.Event()
-        self.requests: list[tuple[str, str, dict[str, Any]]] = []
+        self.requests: list[tuple[str, str, Any]] = []
         self.files: dict[str, bytes] = {}
         self.messages: dict[str, dict[str, Any]] = {}  # by interaction token
+        #: Registered commands, by guild; None: everywhere.
+        self.commands: dict[str | None, list[dict[str, Any]]] = {}
         #: Answers to give before the usual one, by method.
         self.refusals: dict[str, list[web.Response]] = {}
         #: How many callbacks to carry out and then leave unanswered.
         self.deaf = 0
         self._runner: web.AppRunner | None = None
         self.port = 0
+        #: Where the bot connected to it tells its health.
+        self.health_port = 0
 
     async def start(self) -> None:
         app = web.Application()
@@ -168,6 +172,10 @@ class Loopback:
             about = {"id": str(APPLICATION), "name": "g", "description": "", "summary": ""}
             about |= {"bot_public": True, "bot_require_code_grant": False, "owner": owner}
             return answer({**about, "verify_key": "", "flags": 0, "icon": None, "team": None})
+        if path.endswith("/commands"):
+            return answer(self._commands(request.method, path, body))
+        if path == "/users/@me/guilds":
+            return answer([{"id": str(GUILD), "name": "Guild", "icon": None}])
         if path.endswith("/callback"):
             return await self._callback(request, path, body)
         if "/messages/" in path:
@@ -178,6 +186,15 @@ class Loopback:
                 self.messages[token] |= body
             return answer(self._message(token))
         return answer({"code": 0, "message": f"no such route: {path}"}, 501)
+
+    def _commands(self, method: str, path: str, body: Any) -> Any:
+        if method == "PUT":
+            kept = {"application_id": str(APPLICATION), "version": "1", "description": ""}
+            guild = path.split("/")[4] if "/guilds/" in path else None
+            kept |= {"guild_id": guild} if guild else {}
+            self.commands[guild] = [{**kept, "id": snowflake(), **each} for each in body]
+        guild = path.split("/")[4] if "/guilds/" in path else None
+        return self.commands.get(guild, [])
 
     async def _callback(
         self, request: web.Request, path: str, body: dict[str, Any]
@@ -199,7 +216,7 @@ class Loopback:
         sent = {k: v for k, v in self.messages[token].items() if k != "allowed_mentions"}
         return {**kept, **sent, "content": sent.get("content") or "", "attachments": []}
 
-    async def _body(self, request: web.Request) -> dict[str, Any]:
+    async def _body(self, request: web.Request) -> Any:
         if request.content_type == "multipart/form-data":
             form = await request.post()
             for name, part in form.items():
@@ -208,5 +225,5 @@ class Loopback:
                     self.files[part.filename] = part.file.read()
             return dict(json.loads(str(form["payload_json"])))
         if request.can_read_body:
-            return dict(await request.json())
+            return await request.json()
         return {}

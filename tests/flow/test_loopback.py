@@ -18,41 +18,49 @@ import yarl
 from pydantic import SecretStr
 
 from bot import app, limits
+from bot.commands.sync import sync
 from bot.settings import Settings
 from bot.store import State, Store
 from tests.flow.fake_service import FakeService
-from tests.flow.loopback import Loopback, answer
+from tests.flow.loopback import GUILD, Loopback, answer
+
+
+@pytest.fixture
+async def server(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Loopback]:
+    """A Discord of our own, with nobody connected."""
+    made = Loopback()
+    await made.start()
+    monkeypatch.setattr(discord.http.Route, "BASE", f"http://127.0.0.1:{made.port}/api/v10")
+    gateway = yarl.URL(f"ws://127.0.0.1:{made.port}/gateway/")
+    monkeypatch.setattr(discord.gateway.DiscordWebSocket, "DEFAULT_GATEWAY", gateway)
+    yield made
+    await made.stop()
 
 
 @pytest.fixture
 async def loopback(
+    server: Loopback,
     settings: Settings,
     sqlite_store: Store,
     service: FakeService,
     monkeypatch: pytest.MonkeyPatch,
 ) -> AsyncIterator[Loopback]:
-    """A running bot, connected to a Discord of our own."""
-    discord_ = Loopback()
-    await discord_.start()
-    monkeypatch.setattr(discord.http.Route, "BASE", f"http://127.0.0.1:{discord_.port}/api/v10")
-    gateway = yarl.URL(f"ws://127.0.0.1:{discord_.port}/gateway/")
-    monkeypatch.setattr(discord.gateway.DiscordWebSocket, "DEFAULT_GATEWAY", gateway)
+    """The same with a running bot connected to it."""
     monkeypatch.setattr(app, "GenerationClient", lambda _: service)
     changed = {"discord_token": SecretStr("a.b.c"), "generation_url": "http://unused"}
     changed |= {"health_port": _free_port()}
     given = settings.model_copy(update=changed)
-    discord_.settings = given  # type: ignore[attr-defined]
+    server.health_port = given.health_port
     running = asyncio.create_task(app.run(given))
     try:
-        await asyncio.wait_for(discord_.identified.wait(), 30)
-        yield discord_
+        await asyncio.wait_for(server.identified.wait(), 30)
+        yield server
         os.kill(os.getpid(), signal.SIGTERM)
         began = time.monotonic()
         assert await asyncio.wait_for(running, 30) == 0
         assert time.monotonic() - began < 10
     finally:
         running.cancel()
-        await discord_.stop()
 
 
 def _free_port() -> int:
@@ -65,6 +73,38 @@ async def until(true: Callable[[], bool]) -> None:
     async with asyncio.timeout(30):
         while not true():
             await asyncio.sleep(0.01)
+
+
+async def test_sync_fills_one_scope_and_clears_the_other(
+    server: Loopback, settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = settings.model_copy(update={"discord_token": SecretStr("a.b.c")})
+    assert await sync(given) == 0
+    names = {command["name"] for command in server.commands[None]}
+    assert {"essay", "beat", "show", "mine", "about", "privacy", "settings", "train"} <= names
+    assert await sync(given, GUILD) == 0
+    assert server.commands[None] == []
+    assert {command["name"] for command in server.commands[str(GUILD)]} == names
+    assert await sync(given) == 0
+    assert server.commands[str(GUILD)] == []
+    assert {command["name"] for command in server.commands[None]} == names
+    assert "commands are registered everywhere." in capsys.readouterr().err
+    essay = next(command for command in server.commands[None] if command["name"] == "essay")
+    assert essay["integration_types"] == [0, 1] and essay["contexts"] == [0, 1, 2]
+    settings_ = next(each for each in server.commands[None] if each["name"] == "settings")
+    assert settings_["integration_types"] == [0] and settings_["contexts"] == [0]
+    assert (
+        int(settings_["default_member_permissions"]) == discord.Permissions(manage_guild=True).value
+    )
+
+
+async def test_a_wrong_token_is_one_sentence(
+    server: Loopback, settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = settings.model_copy(update={"discord_token": SecretStr("a.b.c")})
+    server.refusals["GET"] = [answer({"code": 0, "message": "401: Unauthorized"}, 401)]
+    assert await sync(given) == 2
+    assert capsys.readouterr().err == "Discord does not accept the token; check DISCORD_TOKEN.\n"
 
 
 def said(loopback: Loopback, token: str) -> str:
@@ -114,7 +154,7 @@ async def test_a_lost_connection_is_resumed(loopback: Loopback) -> None:
 async def test_health_and_metrics_are_served_and_a_stop_hands_back(
     loopback: Loopback, sqlite_store: Store, service: FakeService
 ) -> None:
-    port = loopback.settings.health_port  # type: ignore[attr-defined]
+    port = loopback.health_port
     async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session:
         async with asyncio.timeout(30):
             while (await session.get("/healthz")).status != 200:  # until all guilds are there
