@@ -64,8 +64,10 @@ class Associations:
     def table(self, lexicon: Lexicon) -> Tensor:
         """Lay out the directions of all tokens that are whole content words (tokens, size)."""
         rows = np.zeros((len(lexicon.texts), self.size), dtype=np.float32)
+        spellings = set(lexicon.texts)
         for number, text in enumerate(lexicon.texts):
-            vector = self.of(text[1:]) if lexicon.is_content[number] else None
+            doubled = text.lower() != text and text.lower() in spellings
+            vector = self.of(text[1:]) if lexicon.is_content[number] and not doubled else None
             if vector is not None:
                 rows[number] = vector
         return torch.from_numpy(rows)

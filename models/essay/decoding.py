@@ -6,6 +6,8 @@ import json
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
+from models.essay.linear import Precision
+
 FILE = "generation.json"
 
 
@@ -20,33 +22,35 @@ class Decoding:
     style: str = "argument"
     mark: int = 5
     # drawing a token
-    temperature: float = 0.8
-    min_p: float = 0.06
+    temperature: float = 0.65
+    min_p: float = 0.1
     top_p: float = 1.0  # 1 = off
     guidance: float = 1.3  # 1 = off: no second voice is run
     fatigue: float = 0.6  # nats taken from a content word just used
     fatigue_half_life: float = 90.0  # tokens
     name_shyness: float = 1.5  # nats taken from capitals inside a sentence
     pull: float = 2.0  # nats given to the words that lie nearest to the topic
+    plan_pull: float = 5.0  # the same, while keywords are drawn
     pull_from: float = 0.45  # cosine from which a word is pulled at all
     forbidden: str = "()[]{}<>|=~\\@#_^`*+/"  # a token with one of these is never drawn
     # choosing among candidates
-    candidates: int = 6  # sentences drafted side by side
+    candidates: int = 8  # sentences drafted side by side
     rounds: int = 3  # times a hopeless set of candidates is drawn again
-    plan_candidates: int = 6
+    plan_candidates: int = 8
     plan_temperature: float = 0.8
     patience: int = 12  # steps that the slower half of the candidates may still take
-    relevance: float = 1.5  # weights of the judge, see judge.py
+    relevance: float = 1.0  # weights of the judge, see judge.py
     association: float = 2.0
     coverage: float = 0.5
     novelty: float = 1.0
-    fluency: float = 0.8
+    fluency: float = 1.2
     fluency_low: float = -3.4  # band of the mean log-probability of a token, in nats
-    fluency_high: float = -1.4
+    fluency_high: float = -1.2
     # length
     tolerance: float = 0.05
     sentence_tokens: int = 64
     sentence_words: int = 40
+    precision: str = Precision.INT8  # of the large products on a CPU; see linear.py
 
     @classmethod
     def read(cls, folder: Path) -> Decoding:

@@ -113,7 +113,7 @@ class Record:
             shared = len(stems & earlier) / max(len(stems | earlier), 1)
             points += 4.0 * max(0.0, shared - 0.4)
         recent = self._openers[-3:]
-        points += 0.6 * (tuple(words[:2]) in self._openers[-6:])
+        points += 1.0 * (tuple(words[:2]) in self._openers[-8:])
         points += 0.3 * sum(words[:1] == list(opener[:1]) for opener in recent)
         counts = Counter(stem(word) for word in content_words(text))
         return points + 0.5 * sum(count - 1 for count in counts.values())
@@ -131,7 +131,8 @@ def _misplacement(text: str, place: Place) -> float:
 def _untidiness(text: str, about: set[str]) -> float:
     """Add up penalties for slips, loose signs, coarse words and people nobody knows."""
     body = text.strip()
-    points = 0.7 * len(_ODD.findall(body))
+    points = 1.5 * len(_ODD.findall(body))
+    points += 0.7 * max(0, body.count(",") - 2 - len(body.split()) // 12)
     names = [name for name in _CAPITAL.findall(body) if stem(name) not in about]
     points += 0.35 * len(names)
     points += 1.2 * sum(

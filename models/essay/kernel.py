@@ -3,9 +3,10 @@
 Letters: R rows, V vocabulary, E embedding, H hidden, L layers, F felt (the condition as every norm
 receives it: E + L * H values). Each layer is a single product of ``[x, h]`` with ``[W_ih; W_hh]``.
 
-Matrix libraries pick their inner loop by the number of rows, which may change a row's last bits.
-``exact_buckets`` finds the row counts for which this does not happen on the present processor, and
-the engine pads to those: then a row's numbers do not depend on who else is in the batch.
+A row's numbers must not depend on who else is in the batch. Eight-bit products are sums of whole
+numbers, so they never do (``linear.py``). In fp32, matrix libraries pick their inner loop by the
+number of rows, which may change a row's last bits: ``exact_buckets`` finds the row counts for which
+this does not happen on the present processor, and the engine pads to those.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from models.essay.linear import Precision, linear_maker
 from models.essay.lstm import EssayLSTM, Recurrence
 from models.essay.prompt import ConditionArrays
 
@@ -26,7 +28,10 @@ BUCKETS = (8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
 class Kernel:
     """Weights laid out for stepping; immutable, so any number of tables may share it."""
 
-    def __init__(self, model: EssayLSTM, device: torch.device) -> None:
+    def __init__(
+        self, model: EssayLSTM, device: torch.device, precision: str = Precision.FP32
+    ) -> None:
+        """Lay the weights out; eight bits on a CPU only, and only where the processor is exact."""
         config = model.config
         self.device = device
         self.dtype = torch.float16 if device.type == "cuda" else torch.float32
@@ -41,14 +46,16 @@ class Kernel:
         self._model = model
         with torch.inference_mode():
             self._inject = torch.cat([part.weight for part in _linears(model.inject)])  # (F, C)
-            self._weights = [
-                torch.cat([layer.weight_ih, layer.weight_hh], dim=1)
+            make = linear_maker(precision, device)
+            self._gates = [
+                make(torch.cat([layer.weight_ih, layer.weight_hh], dim=1), layer.bias.detach())
                 for layer in _recurrences(model)
             ]
-            self._biases = [layer.bias.detach() for layer in _recurrences(model)]
             # One product gives all scores and the cluster's.
-            self._out = torch.cat([model.embed.weight, model.cluster.weight])  # (V + 1, E)
-            self._out_bias = torch.cat([model.output_bias, model.cluster.bias])
+            self._out = make(
+                torch.cat([model.embed.weight, model.cluster.weight]),
+                torch.cat([model.output_bias, model.cluster.bias]),
+            )
         sizes = [self.embed_size] + [self.hidden] * self.layers
         self._cuts = [sum(sizes[:n]) for n in range(len(sizes) + 1)]
         self._norms = [
@@ -91,7 +98,7 @@ class Kernel:
         entry = x
         for n in range(self.layers):
             inside = self._normed(entry + felt[:, cuts[n] : cuts[n + 1]], n)
-            gates = F.linear(torch.cat([inside, h[n]], 1), self._weights[n], self._biases[n])
+            gates = self._gates[n](torch.cat([inside, h[n]], 1))
             i, f, g, o = gates.chunk(4, dim=1)
             new_c[n] = f.sigmoid() * c[n] + i.sigmoid() * g.tanh()
             new_h[n] = o.sigmoid() * new_c[n].tanh()
@@ -102,7 +109,7 @@ class Kernel:
 
     def log_probs(self, y: Tensor) -> Tensor:
         """Turn outputs (R, E) into exact log-probabilities (R, V), fp32."""
-        scores = F.linear(y, self._out, self._out_bias).float()
+        scores = self._out(y).float()
         common, rare, cluster = torch.split(scores, self._sizes, dim=1)
         all_common = torch.logaddexp(common.logsumexp(1, keepdim=True), cluster)
         common -= all_common

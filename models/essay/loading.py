@@ -39,7 +39,7 @@ def load_version(
     cast("Callable[[], None]", transformers_logging.disable_progress_bar)()
     model = EssayLSTM.from_pretrained(version.path)
     tokenizer = AutoTokenizer.from_pretrained(version.path)
-    kernel = Kernel(model, device)
+    kernel = Kernel(model, device, how.precision)
     lexicon = Lexicon(tokenizer, how.forbidden)
     prompter = Prompter(cast(Encoder, tokenizer))
     known = associations()

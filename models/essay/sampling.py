@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+LENIENCE = 0.4  # of the fatigue that the topic's own words suffer
 NUCLEUS = 256  # top-p looks at no more tokens than these
 
 
@@ -90,27 +91,24 @@ class Fatigue:
     """A penalty on content words just used, which fades with every token written."""
 
     def __init__(self, content: Tensor, strength: float, half_life: float) -> None:
-        self._content = content
+        self._weight = content.float()
         self._strength = strength
         self._fade = 0.5 ** (1 / half_life)
         self._level = torch.zeros(content.shape[0])
 
     def spare(self, tokens: Iterable[int]) -> None:
-        """Exempt the topic's own words: an essay may and must repeat those."""
-        self._content = self._content.clone()
-        self._content[torch.tensor(sorted(set(tokens)), dtype=torch.long)] = False
+        """Go easy on the topic's own words: an essay may and must repeat those."""
+        spared = torch.tensor(sorted(set(tokens)), dtype=torch.long)
+        self._weight[spared] = self._weight[spared].clamp(max=LENIENCE)
 
     def use(self, tokens: Sequence[int]) -> None:
         """Count tokens as written."""
         self._level *= self._fade ** len(tokens)
-        used = torch.tensor(
-            [t for t in dict.fromkeys(tokens) if self._content[t]], dtype=torch.long
-        )
-        self._level[used] += 1
+        self._level[torch.tensor(list(dict.fromkeys(tokens)), dtype=torch.long)] += 1
 
     def bias(self) -> Tensor:
         """Give what to add to the log-probabilities (V,)."""
-        return -self._strength * self._level.clamp(max=3)
+        return -self._strength * self._weight * self._level.clamp(max=3)
 
 
 class PhraseBook:

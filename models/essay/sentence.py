@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from models.essay import syntax
 from models.essay.decoding import Decoding
 from models.essay.grammar import Mask
 from models.essay.lexicon import Lexicon, Speller, words_of
@@ -56,13 +58,21 @@ class SentenceCandidate:
     """One sentence being drawn; it is done at a full stop that fits, or given up."""
 
     def __init__(
-        self, lexicon: Lexicon, speller: Speller, book: PhraseBook, room: Room, limit: int
+        self,
+        lexicon: Lexicon,
+        speller: Speller,
+        book: PhraseBook,
+        room: Room,
+        limit: int,
+        openers: Sequence[int] = (),
     ) -> None:
+        """Begin; ``openers`` are first tokens that would sound like the sentences before."""
         self._lexicon = lexicon
         self._speller = speller
         self._book = book
         self._room = room
         self._limit = limit
+        self._openers = list(openers)
         self._quoted = False
         self._must_close = False
         self._whole: list[str] = []  # words that cannot change any more
@@ -93,6 +103,8 @@ class SentenceCandidate:
 
     def forbidden(self) -> list[int]:
         """Rule out words that would complete a 4-gram again, and content words of this sentence."""
+        if not self.tokens:
+            return self._openers
         banned = [
             token
             for word in self._book.completions(self.words)
@@ -102,8 +114,12 @@ class SentenceCandidate:
         return banned + self.tokens[-1:]  # nothing stammers
 
     def accepts(self, token: int) -> bool:
-        """Refuse a token that spells no known word."""
-        return self._speller.allows(self._partial, self._lexicon.texts[token])
+        """Refuse a token that spells no known word, or that no sentence has here."""
+        piece = self._lexicon.texts[token]
+        before = (words_of(self._partial) or [""])[-1]
+        return self._speller.allows(self._partial, piece) and syntax.allows(
+            self.text, before, piece
+        )
 
     def take(self, token: int, logp: float, gain: float) -> None:
         """Add a drawn token."""

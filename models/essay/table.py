@@ -285,10 +285,13 @@ class Table:
         heat = [seat.temperature for seat, _ in pairs]
         luck_all, heat_all = torch.tensor(luck, device=device), torch.tensor(heat, device=device)
         tokens = draw(scores, Draw(luck_all, heat_all, how.min_p, how.top_p))
-        for _ in range(VETOES):
+        for attempt in range(VETOES + 1):
             drawn = tokens.tolist()
             bad = [r for r, c in enumerate(candidates) if not c.accepts(drawn[r])]
             if not bad:
+                break
+            if attempt == VETOES:
+                scores[bad] = -math.inf
                 break
             forbid(scores, bad, [drawn[r] for r in bad])
             index = torch.tensor(bad, device=device)

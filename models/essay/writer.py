@@ -6,6 +6,7 @@ whoever steps the model (``table.py``) draws them to their ends and resumes the 
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -32,6 +33,7 @@ from models.essay.sentence import Room, SentenceCandidate
 from models.essay.topic import Topic, read_topic
 
 NAMING_STYLES = frozenset({"encyclopedia", "speech"})
+PLAIN_RANK = 4000  # from this token on words are pulled with full strength
 PLAN_STEPS = 120
 HALF_SENTENCE = 8  # words: a paragraph may end this much before its share is used up
 
@@ -113,14 +115,15 @@ class Draft:
         self.text = ""
         self.plan: EssayPlan = EssayPlan(title=self.topic.title, paragraphs=())
         self._speak = speak
+        self._openers: list[int] = []  # first tokens of the last two sentences
         self._record = Record(self.topic.subject, tools.known)
         self._speller = Speller(words_of(self.topic.subject))
         shy = 0.0 if self.style in NAMING_STYLES else self.how.name_shyness
-        own = [t for word in self.topic.subject.split() for t in tools.lexicon.starts_of(word)]
+        own = [tools.prompter.words(word)[0] for word in self.topic.subject.split()]
         self._shyness = -shy * tools.lexicon.names.float()
         self._shyness[own] = 0.0
         self._own = own
-        self._pull = self._pulled(())
+        self._pull = self._pulled((), self.how.plan_pull)
 
     @property
     def left(self) -> int:
@@ -131,14 +134,16 @@ class Draft:
         """Give what is added to the log-probabilities of every token (V,)."""
         return self.fatigue.bias() + self._shyness + self._pull
 
-    def _pulled(self, keywords: Iterable[str]) -> Tensor:
+    def _pulled(self, keywords: Iterable[str], strength: float) -> Tensor:
         """Favour words that belong to the topic and, half as much, to a paragraph's keywords."""
         known, how = self.tools.known, self.how
         subject = known.mean(self.topic.subject.split())
         self._record.subject = subject
         near = self.tools.directions @ torch.from_numpy(subject + 0.5 * known.mean(keywords))
-        pull = how.pull * (near - how.pull_from).clamp(min=0.0) / (1 - how.pull_from)
-        pull[self._own] = pull[self._own].clamp(min=how.pull / 2)
+        pull = strength * (near - how.pull_from).clamp(min=0.0) / (1 - how.pull_from)
+        # Frequent words ("students") come by themselves; ids are sorted by frequency.
+        pull *= (torch.arange(1.0, len(pull) + 1).log() / math.log(PLAIN_RANK)).clamp(max=1.0)
+        pull[self._own] = pull[self._own].clamp(min=strength / 3)
         return pull
 
     def condition(self, paragraph: int, left: int, *, bare: bool) -> Condition:
@@ -242,7 +247,7 @@ class Draft:
         self.paragraph += 1
         keywords = self.plan.paragraphs[self.paragraph : self.paragraph + 1]
         self._record.begin_paragraph(keywords[0] if keywords else ())
-        self._pull = self._pulled(keywords[0] if keywords else ())
+        self._pull = self._pulled(keywords[0] if keywords else (), self.how.pull)
         return paragraph_words(self.left, self.paragraph, self.paragraphs)
 
     def _best_sentence(
@@ -253,7 +258,12 @@ class Draft:
         for round_number in range(how.rounds):
             drafts = [
                 SentenceCandidate(
-                    self.tools.lexicon, self._speller, record.book, room, how.sentence_tokens
+                    self.tools.lexicon,
+                    self._speller,
+                    record.book,
+                    room,
+                    how.sentence_tokens,
+                    self._openers,
                 )
                 for _ in range(how.candidates)
             ]
@@ -271,6 +281,7 @@ class Draft:
         """Add a sentence to the essay and send it off."""
         sentence = tidy(draft.text if draft.ended else draft.text.rstrip(" ,;:-'\"") + ".")
         self._record.add(draft.text, draft.words)
+        self._openers = [*self._openers[-1:], draft.tokens[0]]
         self.fatigue.use(draft.tokens)
         self.tokens += len(draft.tokens)
         gap = "" if not self.text else "\n\n" if new_paragraph else " "
@@ -289,7 +300,8 @@ _RULES = (
     (re.compile(r"\s+"), " "),
     (re.compile(r" ([,.;:!?])"), r"\1"),
     (re.compile(r"\bi\b(?=[ ',.;!?]|$)"), "I"),
-    (re.compile(r"\bI'M\b"), "I'm"),
+    (re.compile(r"\b([Aa]) (?=[aeio](?!ne\b|nce\b|u[a-z])[a-z])"), r"\1n "),
+    (re.compile(r"\b([Aa])n (?=[bcdfgjklmnpqrstvwxyz][a-z])"), r"\1 "),
 )
 
 

@@ -1,0 +1,82 @@
+"""Products with fixed weights, in fp32 or in eight bits.
+
+Eight bits: a scale for each output (weights) and one for each row (inputs), whole numbers in
+between. On processors with 8-bit dot products (AVX512-VNNI) this is four to seven times as fast as
+fp32 for few rows, and the sums are exact, whatever the number of rows.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from enum import StrEnum
+from functools import cache
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+log = logging.getLogger(__name__)
+
+Linear = Callable[[Tensor], Tensor]
+ALLOWED_ERROR = 0.03  # of the result's norm; the rounding itself costs about 0.01
+
+
+class Precision(StrEnum):
+    """What the large products are computed in."""
+
+    FP32 = "fp32"
+    INT8 = "int8"
+
+
+class WholeLinear:
+    """A product in eight bits; weights (O, I), bias (O,)."""
+
+    def __init__(self, weight: Tensor, bias: Tensor) -> None:
+        self._scale = weight.abs().amax(1).clamp(min=1e-8) / 127  # (O,)
+        self._whole = (weight / self._scale.unsqueeze(1)).round().to(torch.int8).t()  # (I, O)
+        self._bias = bias.clone()
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Multiply (R, I) -> (R, O)."""
+        scale = x.abs().amax(1, keepdim=True).clamp(min=1e-8) / 127
+        product = torch._int_mm((x / scale).round_().to(torch.int8), self._whole)
+        return torch.addcmul(self._bias, product.float().mul_(self._scale), scale)
+
+
+class PlainLinear:
+    """The same in the weights' own precision."""
+
+    def __init__(self, weight: Tensor, bias: Tensor) -> None:
+        self._weight, self._bias = weight, bias
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Multiply (R, I) -> (R, O)."""
+        return F.linear(x, self._weight, self._bias)
+
+
+@cache
+def whole_numbers_work() -> bool:
+    """Try eight bits on the present processor; without AVX512 they would not be fast."""
+    if not torch.backends.cpu.get_cpu_capability().startswith("AVX512"):
+        return False
+    draw = torch.Generator().manual_seed(0)
+    weight, x = torch.randn(64, 512, generator=draw), torch.randn(40, 512, generator=draw)
+    weight[:8], x[:8] = 1.0, 1.0  # the largest sums there are: some processors lose carries
+    try:
+        made = WholeLinear(weight, torch.zeros(64))
+        result = made(x)
+        alone = made(x[:3])
+    except RuntimeError as error:
+        log.warning("no eight-bit products here: %s", error)
+        return False
+    truth = x @ weight.t()
+    error_share = float((result - truth).norm() / truth.norm())
+    return error_share < ALLOWED_ERROR and torch.equal(alone, result[:3])
+
+
+def linear_maker(precision: str, device: torch.device) -> Callable[[Tensor, Tensor], Linear]:
+    """Choose how products are computed on a device."""
+    if precision == Precision.INT8 and device.type == "cpu" and whole_numbers_work():
+        return WholeLinear
+    return PlainLinear
