@@ -106,12 +106,22 @@ class Loopback:
                 "application": {"id": str(APPLICATION), "flags": 0},
             },
         )
-        everyone = {"id": str(GUILD), "name": "@everyone", "permissions": "0", "position": 0}
+        everyone: dict[str, Any] = {
+            "id": str(GUILD),
+            "name": "@everyone",
+            "permissions": "0",
+            "position": 0,
+        }
         everyone |= {"color": 0, "hoist": False, "managed": False, "mentionable": False}
         everyone |= {"colors": {"primary_color": 0}, "flags": 0}
-        channel = {"id": str(CHANNEL), "type": 0, "name": "general", "position": 0}
+        channel: dict[str, Any] = {"id": str(CHANNEL), "type": 0, "name": "general", "position": 0}
         channel |= {"permission_overwrites": [], "parent_id": None, "nsfw": False}
-        guild = {"id": str(GUILD), "name": "Guild", "owner_id": "1", "roles": [everyone]}
+        guild: dict[str, Any] = {
+            "id": str(GUILD),
+            "name": "Guild",
+            "owner_id": "1",
+            "roles": [everyone],
+        }
         guild |= {"channels": [channel], "threads": [], "members": [], "emojis": []}
         guild |= {"stickers": [], "features": [], "member_count": 2, "premium_tier": 0}
         guild |= {"verification_level": 0, "default_message_notifications": 0, "mfa_level": 0}
@@ -131,7 +141,12 @@ class Loopback:
         token = f"token-{snowflake()}"
         kinds = {str: 3, int: 4}
         given = [{"name": k, "type": kinds[type(v)], "value": v} for k, v in options.items()]
-        member = {"user": person(USER, "alice"), "roles": [], "permissions": "0", "deaf": False}
+        member: dict[str, Any] = {
+            "user": person(USER, "alice"),
+            "roles": [],
+            "permissions": "0",
+            "deaf": False,
+        }
         member |= {"joined_at": "2026-01-01T00:00:00+00:00", "mute": False, "flags": 0}
         await self.emit(
             "INTERACTION_CREATE",
@@ -169,7 +184,12 @@ class Loopback:
             return answer(person(APPLICATION, "ghostwriter", bot=True))
         if path == "/oauth2/applications/@me":
             owner = person(1, "owner")
-            about = {"id": str(APPLICATION), "name": "g", "description": "", "summary": ""}
+            about: dict[str, Any] = {
+                "id": str(APPLICATION),
+                "name": "g",
+                "description": "",
+                "summary": "",
+            }
             about |= {"bot_public": True, "bot_require_code_grant": False, "owner": owner}
             return answer({**about, "verify_key": "", "flags": 0, "icon": None, "team": None})
         if path.endswith("/commands"):
@@ -189,7 +209,11 @@ class Loopback:
 
     def _commands(self, method: str, path: str, body: Any) -> Any:
         if method == "PUT":
-            kept = {"application_id": str(APPLICATION), "version": "1", "description": ""}
+            kept: dict[str, Any] = {
+                "application_id": str(APPLICATION),
+                "version": "1",
+                "description": "",
+            }
             guild = path.split("/")[4] if "/guilds/" in path else None
             kept |= {"guild_id": guild} if guild else {}
             self.commands[guild] = [{**kept, "id": snowflake(), **each} for each in body]
@@ -204,12 +228,19 @@ class Loopback:
         if self.deaf > 0 and request.transport is not None:
             self.deaf -= 1
             request.transport.abort()
-        kept = {"id": number, "type": 2, "response_message_id": self.messages[token]["id"]}
-        made = {"type": body["type"], "message": self._message(token)}
+        kept: dict[str, Any] = {
+            "id": number,
+            "type": 2,
+            "response_message_id": self.messages[token]["id"],
+        }
+        made: dict[str, Any] = {"type": body["type"], "message": self._message(token)}
         return answer({"interaction": kept, "resource": made})
 
     def _message(self, token: str) -> dict[str, Any]:
-        kept = {"channel_id": str(CHANNEL), "author": person(APPLICATION, "g", bot=True)}
+        kept: dict[str, Any] = {
+            "channel_id": str(CHANNEL),
+            "author": person(APPLICATION, "g", bot=True),
+        }
         kept |= {"type": 0, "content": "", "timestamp": "2026-01-01T00:00:00+00:00", "tts": False}
         kept |= {"edited_timestamp": None, "mention_everyone": False, "mentions": [], "flags": 0}
         kept |= {"mention_roles": [], "pinned": False, "embeds": [], "components": []}

@@ -194,7 +194,7 @@ async def test_where_only_the_token_answers_a_long_wait_is_refused(
     admit = world.house.admission.admit
 
     async def slow(ask: Any) -> Any:
-        answer = await admit(ask)
+        answer: Any = await admit(ask)
         return replace(answer, outlook=Outlook(place=40, eta=1000.0))
 
     monkeypatch.setattr(world.house.admission, "admit", slow)
