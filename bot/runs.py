@@ -208,7 +208,9 @@ class RunKeeper:
             run = await self._store.runs.get(run.id) or run
             late = time.monotonic() - begun > run.minutes * 60 + OVERTIME_SECONDS
             if run.stop_requested or late:
-                asked_at = asked_at or time.monotonic()
+                if asked_at is None:
+                    asked_at = time.monotonic()
+                    child.ask_to_stop()
                 self._press(child, time.monotonic() - asked_at)
             if time.monotonic() - shown >= self._card_seconds:
                 shown = time.monotonic()
@@ -216,8 +218,7 @@ class RunKeeper:
         await self._close(run, child)
 
     def _press(self, child: TrainingProcess, asked_for: float) -> None:
-        """Ask a child to stop, more firmly the longer it does not."""
-        child.ask_to_stop()
+        """Make a child stop that was asked some seconds ago, at first gently."""
         if asked_for > 2 * self._stop_grace:
             child.send(signal.SIGKILL)
         elif asked_for > self._stop_grace:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,16 +63,19 @@ class GenerationService:
         self._stuck_seconds = stuck_seconds
         self._essays: EssayDesk | None = None
         self._beats: BeatDesk | None = None
-        self._missing: dict[Family, str] = {}
+        self._remarks: dict[Family, str] = {}
         self._locks = {family: asyncio.Lock() for family in Family}
 
     async def start(self) -> None:
-        """Load the live version of each family; a family that cannot be loaded stays closed."""
+        """Load the live version of each family, or the one before it if that is damaged."""
         for family in Family:
             try:
                 await self.reload(family)
             except Unacceptable as error:
-                log.warning("no %s model: %s", family.value, error)
+                log.error("live %s model not loaded: %s", family.value, error)
+                with suppress(Unacceptable):
+                    instead = await self.reload(family, "previous")
+                    self._remarks[family] = f"{error} {instead.now} is used instead."
 
     async def stop(self) -> None:
         """End every engine's threads."""
@@ -83,14 +87,14 @@ class GenerationService:
     def essay(self, request: EssayRequest) -> Stream:
         """Queue an essay; raise Unacceptable or Full."""
         if self._essays is None:
-            raise Unacceptable(self._missing[Family.ESSAY])
+            raise Unacceptable(self._remarks[Family.ESSAY])
         self._check(self._essays.info(), request.style, request.version)
         return self._essays.open(request)
 
     def beat(self, request: BeatRequest) -> Stream:
         """Queue a beat; raise Unacceptable or Full."""
         if self._beats is None:
-            raise Unacceptable(self._missing[Family.MUSIC])
+            raise Unacceptable(self._remarks[Family.MUSIC])
         self._check(self._beats.info(), request.style, request.version)
         if request.key is not None and request.key not in KEYS:
             raise Unacceptable(f"{request.key!r} is not a key; try 'C minor' or 'F# major'.")
@@ -107,12 +111,12 @@ class GenerationService:
         if stuck:
             names = " and the ".join(stuck)
             return Health(ok=False, engines=engines, sentence=f"The {names} model does not move.")
-        if self._missing:
-            return Health(ok=True, engines=engines, sentence=" ".join(self._missing.values()))
+        if self._remarks:
+            return Health(ok=True, engines=engines, sentence=" ".join(self._remarks.values()))
         return Health(ok=True, engines=engines)
 
-    async def reload(self, family: Family) -> Reloaded:
-        """Load the family's live version beside the old one and swap; raise Unacceptable.
+    async def reload(self, family: Family, ref: str = "live") -> Reloaded:
+        """Load a version of the family beside the old one and swap; raise Unacceptable.
 
         Whatever goes wrong, the version held before stays and keeps serving.
         """
@@ -120,35 +124,35 @@ class GenerationService:
             begun = time.monotonic()
             before = self._held(family)
             try:
-                version = await asyncio.to_thread(self._load, family, before)
+                version = await asyncio.to_thread(self._load, family, ref, before)
             except Unacceptable as error:
                 if before is None:
-                    self._missing[family] = str(error)
+                    self._remarks[family] = str(error)
                 raise
-            self._missing.pop(family, None)
+            self._remarks.pop(family, None)
             seconds = time.monotonic() - begun
         log.info("%s: %s -> %s in %.2f s", family.value, before, version.name, seconds)
         return Reloaded(family=family, before=before, now=version.name, seconds=seconds)
 
-    def _load(self, family: Family, before: str | None) -> Version:
-        """Verify and load the live version; runs in a thread."""
+    def _load(self, family: Family, ref: str, before: str | None) -> Version:
+        """Verify and load a version; runs in a thread."""
         try:
-            version = self._registry.resolve(family.value)
-        except RegistryError as error:
-            raise Unacceptable(f"There is no {family.value} model yet.") from error
-        try:
+            if not self._registry.versions(family.value):
+                raise Unacceptable(f"There is no {family.value} model yet.")
+            version = self._registry.resolve(family.value, ref)
             version.verify()
+        except RegistryError as error:
+            raise Unacceptable(str(error)) from error
+        except (OSError, ValueError) as error:
+            raise Unacceptable(f"The {family.value} models cannot be read.") from error
+        try:
             if version.name != before:
                 self._take_up(family, version)
         except RegistryError as error:
             raise Unacceptable(str(error)) from error
         except Exception as error:
             log.exception("%s %s cannot be loaded", family.value, version.name)
-            raise Unacceptable(
-                f"{family.value} {version.name} cannot be loaded, so the model in use stays."
-                if before
-                else f"{family.value} {version.name} cannot be loaded."
-            ) from error
+            raise Unacceptable(f"{family.value} {version.name} cannot be loaded.") from error
         return version
 
     def _take_up(self, family: Family, version: Version) -> None:
@@ -167,16 +171,22 @@ class GenerationService:
         if style is not None and style not in styles:
             raise Unacceptable(f"There is no style called {style!r}; choose {_either(styles)}.")
         if version is not None and version != model.version:
-            aliases = self._registry.aliases(model.family.value)
-            if aliases.get(version) != model.version:
+            if self._aliases(model.family).get(version) != model.version:
                 raise Unacceptable(
                     f"The {model.family.value} model {version!r} is not in use; {model.version} is."
                 )
 
     def _named(self, model: ModelInfo) -> ModelInfo:
-        aliases = self._registry.aliases(model.family.value)
+        aliases = self._aliases(model.family)
         names = sorted(alias for alias, name in aliases.items() if name == model.version)
         return model.model_copy(update={"aliases": tuple(names)})
+
+    def _aliases(self, family: Family) -> dict[str, str]:
+        """Read the aliases of a family; none while their file is broken."""
+        try:
+            return self._registry.aliases(family.value)
+        except (OSError, ValueError):
+            return {}
 
     def _judge(self, engine: EngineHealth) -> EngineHealth:
         working = engine.active + engine.waiting > 0

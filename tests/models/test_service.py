@@ -197,6 +197,22 @@ async def test_a_family_without_a_version_is_closed_until_it_has_one(tmp_path: P
     await house.service.stop()
 
 
+async def test_a_service_that_starts_on_a_damaged_version_uses_the_one_before(
+    tmp_path: Path,
+) -> None:
+    for name in ("e-1", "e-2"):
+        version = publish(tmp_path, "essay", name)
+    (version.path / "config.json").unlink()
+    house = House(tmp_path)
+    await house.service.start()
+    assert [model.version for model in house.service.models().models] == ["e-1"]
+    health = house.service.health()
+    assert health.ok
+    assert "e-2 is damaged" in health.sentence
+    assert "e-1 is used instead" in health.sentence
+    await house.service.stop()
+
+
 async def test_an_engine_with_work_that_does_not_move_is_sick(house: House) -> None:
     house.engine.idle = 100
     assert house.service.health().ok  # idle without work is healthy
@@ -209,3 +225,11 @@ async def test_an_engine_with_work_that_does_not_move_is_sick(house: House) -> N
 async def test_a_dead_engine_thread_is_sick(house: House) -> None:
     house.engine.running = False
     assert not house.service.health().ok
+
+
+async def test_a_broken_list_of_aliases_leaves_the_model_in_use(house: House) -> None:
+    (house.root / "essay" / "aliases.json").write_text("{")
+    with pytest.raises(Unacceptable, match="essay models cannot be read"):
+        await house.service.reload(Family.ESSAY)
+    assert house.service.models().models[0].version == "e-1"
+    house.service.essay(ESSAY).cancel()
