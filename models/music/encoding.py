@@ -93,6 +93,13 @@ def encode(
     raise EncodingError("The beat is too long for the file size allowed here; ask for fewer bars.")
 
 
+def encode_at(
+    audio: Audio, form: Form, kilobits: int, tags: Tags, check: Callable[[], None] = lambda: None
+) -> Encoded:
+    """Encode at one bit rate (0 for the lossless forms), whatever size comes out."""
+    return Encoded(_compressed(audio, form, kilobits, tags, check), form, kilobits)
+
+
 def _rungs(audio: Audio, wanted: Form, limit: int | None, cover: int) -> Iterator[tuple[Form, int]]:
     """Leave out what cannot fit: sizes of wav and of constant bit rates are known beforehand."""
     samples = audio.shape[1]

@@ -36,7 +36,9 @@ def publish(root: Path, name: str, seed: int) -> Version:
     )
     with torch.no_grad():
         for decoder in generator.codec.decoders:
-            decoder[-1].bias.fill_(-1.0)
+            last = list(decoder.children())[-1]
+            assert isinstance(last, torch.nn.Linear)
+            last.bias.fill_(-1.0)
     folder = root / f"{name}-files"
     save_generator(generator, folder, {"descriptions": {"our-band": "Ours."}})
     return Registry(root / "registry").publish(
