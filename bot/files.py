@@ -20,7 +20,8 @@ class Shelf:
     """The folder of finished files, one sub-folder a request."""
 
     def __init__(self, root: Path) -> None:
-        self._root = root
+        # Paths are kept in the database, and the next process may start in another folder.
+        self._root = root.absolute()
 
     async def keep(self, request_id: int, outcome: EssayDone | BeatTake) -> tuple[Artifact, ...]:
         """Write every file of a result."""

@@ -243,7 +243,7 @@ class Lives(RuleBasedStateMachine):
 
 
 def test_each_request_ends_once_and_shows_one_result(database_url: str) -> None:
-    examples = 15 if database_url.startswith("sqlite") else 5
+    examples = 12 if database_url.startswith("sqlite") else 4
 
     class Here(Lives):
         url = database_url
