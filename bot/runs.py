@@ -7,7 +7,6 @@ finds the rows that still run and adopts their children or says what became of t
 from __future__ import annotations
 
 import asyncio
-import re
 import shutil
 import signal
 import sys
@@ -23,7 +22,7 @@ from bot.sentences import Sentence
 from bot.settings import Settings
 from bot.store import Store
 from bot.store.shapes import NewRun, Run, RunState
-from bot.training_process import Ending, TrainingProcess
+from bot.training_process import TrainingProcess, judge
 from models.client import GenerationClient, GenerationRefused, GenerationUnavailable
 from models.contract import Family
 from models.registry import Registry, RegistryError
@@ -309,32 +308,3 @@ def training_command(run: Run, folder: Path, settings: Settings) -> list[str]:
         *("--max-minutes", str(run.minutes)),
         "--promote",
     ]
-
-
-#: What the end of a child's output says about its death; the first that fits.
-CAUSES = (
-    (re.compile(r"out of memory|MemoryError|can't allocate memory", re.I), "run_memory"),
-    (re.compile(r"No space left on device|Disk quota exceeded", re.I), "run_disk"),
-    (re.compile(r"\bnan\b|not a (finite )?number", re.I), "run_nan"),
-)
-
-
-def judge(ending: Ending, *, stopped: bool) -> tuple[RunState, str]:
-    """Say how a run ended, in one sentence: by what it wrote, else by how it died."""
-    if ending.outcome is not None:
-        said = str(ending.outcome.get("sentence") or "").strip()
-        known = {state.value: state for state in (RunState.PROMOTED, RunState.STOPPED)}
-        known |= {"refused": RunState.REFUSED, "finished": RunState.REFUSED}
-        state = known.get(str(ending.outcome.get("state")), RunState.FAILED)
-        return state, said or Sentence(f"run_{state.value}")
-    if stopped:
-        return RunState.STOPPED, Sentence("run_stopped")
-    text = "\n".join(ending.last_lines)
-    for pattern, key in CAUSES:
-        if pattern.search(text):
-            return RunState.FAILED, Sentence(key)
-    if ending.code in (-signal.SIGKILL, 128 + signal.SIGKILL):
-        return RunState.FAILED, Sentence("run_killed")
-    if ending.code is None:  # nobody was there to see it end
-        return RunState.FAILED, Sentence("run_lost")
-    return RunState.FAILED, Sentence("run_failed")

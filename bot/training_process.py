@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import signal
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -17,6 +18,9 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+
+from bot.sentences import Sentence
+from bot.store.shapes import RunState
 
 ROOT = Path(__file__).resolve().parent.parent
 NICE = 10
@@ -167,6 +171,35 @@ class TrainingProcess:
         """Picture of the loss, once there is one."""
         path = self.folder / "loss.png"
         return path if path.is_file() else None
+
+
+#: What the end of a child's output says about its death; the first that fits.
+CAUSES = (
+    (re.compile(r"out of memory|MemoryError|can't allocate memory", re.I), "run_memory"),
+    (re.compile(r"No space left on device|Disk quota exceeded", re.I), "run_disk"),
+    (re.compile(r"\bnan\b|not a (finite )?number", re.I), "run_nan"),
+)
+
+
+def judge(ending: Ending, *, stopped: bool) -> tuple[RunState, str]:
+    """Say how a run ended, in one sentence: by what it wrote, else by how it died."""
+    if ending.outcome is not None:
+        said = str(ending.outcome.get("sentence") or "").strip()
+        known = {state.value: state for state in (RunState.PROMOTED, RunState.STOPPED)}
+        known |= {"refused": RunState.REFUSED, "finished": RunState.REFUSED}
+        state = known.get(str(ending.outcome.get("state")), RunState.FAILED)
+        return state, said or Sentence(f"run_{state.value}")
+    if stopped:
+        return RunState.STOPPED, Sentence("run_stopped")
+    text = "\n".join(ending.last_lines)
+    for pattern, key in CAUSES:
+        if pattern.search(text):
+            return RunState.FAILED, Sentence(key)
+    if ending.code in (-signal.SIGKILL, 128 + signal.SIGKILL):
+        return RunState.FAILED, Sentence("run_killed")
+    if ending.code is None:  # nobody was there to see it end
+        return RunState.FAILED, Sentence("run_lost")
+    return RunState.FAILED, Sentence("run_failed")
 
 
 def _environment() -> dict[str, str]:

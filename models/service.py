@@ -170,11 +170,12 @@ class GenerationService:
         styles = [known.name for known in model.styles]
         if style is not None and style not in styles:
             raise Unacceptable(f"There is no style called {style!r}; choose {_either(styles)}.")
-        if version is not None and version != model.version:
-            if self._aliases(model.family).get(version) != model.version:
-                raise Unacceptable(
-                    f"The {model.family.value} model {version!r} is not in use; {model.version} is."
-                )
+        if version is None:
+            return
+        if self._aliases(model.family).get(version, version) != model.version:
+            raise Unacceptable(
+                f"The {model.family.value} model {version!r} is not in use; {model.version} is."
+            )
 
     def _named(self, model: ModelInfo) -> ModelInfo:
         aliases = self._aliases(model.family)

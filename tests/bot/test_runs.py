@@ -12,10 +12,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from bot.runs import RunKeeper, RunRefused, judge, training_command
+from bot.runs import RunKeeper, RunRefused, training_command
 from bot.settings import Settings
 from bot.store import Run, RunState, Store
-from bot.training_process import Ending, TrainingProcess
+from bot.training_process import Ending, TrainingProcess, judge
 from models.client import GenerationRefused, GenerationUnavailable
 from models.contract import Family, Reloaded
 from models.registry import Registry
