@@ -176,8 +176,10 @@ async def doctor(settings: Settings) -> int:
 
 async def examine(settings: Settings) -> list[Finding]:
     """Examine everything the bot needs, and say of each what to do."""
+    token = _token(settings)
     return [
-        _token(settings),
+        token,
+        *([await _discord(settings)] if token.ok else []),
         await _database(settings),
         *await asyncio.to_thread(lambda: list(_checkpoints(settings))),
         await _service(settings),
@@ -195,6 +197,13 @@ def _token(settings: Settings) -> Finding:
     if token.count(".") != 2:
         return Finding("token", False, "DISCORD_TOKEN has not the form of a bot's token.")
     return Finding("token", True, "A token is set.")
+
+
+async def _discord(settings: Settings) -> Finding:
+    from bot.commands.sync import inspect  # everything else works without Discord's library
+
+    ok, sentence = await inspect(settings.token() or "")
+    return Finding("discord", ok, sentence)
 
 
 async def _database(settings: Settings) -> Finding:

@@ -27,6 +27,9 @@ ADMISSION_SECONDS = 1.5
 #: Where only the interaction's token can answer, what takes longer would arrive too late.
 TOKEN_ONLY_SECONDS = 12 * 60
 
+#: After these nobody knows whether Discord has heard us.
+UNSURE = (aiohttp.ClientError, OSError)
+
 
 async def submit(
     interaction: Interaction,
@@ -73,6 +76,8 @@ async def _admit_in_time(
         return await admission
     try:
         await interaction.response.defer(thinking=True)
+    except UNSURE as error:
+        log.warning("deferral unsure", error=type(error).__name__)
     except BaseException:
         if isinstance(answer := await admission, Admitted):
             await _withdraw(interaction, answer.request)
@@ -114,10 +119,11 @@ async def _acknowledge(interaction: Interaction, card: Card) -> int | None:
     except discord.HTTPException as error:
         if judge(error.code, error.status) is not Verdict.TAKEN:
             raise
-    except (aiohttp.ClientError, OSError) as error:
+    except UNSURE as error:
         log.warning("acknowledgement unsure", error=type(error).__name__)
     # Our answer may have arrived although we did not hear so: then the message is there.
-    return (await interaction.original_response()).id
+    message = await interaction.edit_original_response(embed=card.embed, view=card.view)
+    return message.id
 
 
 def _is_at_home(interaction: Interaction) -> bool:

@@ -4,6 +4,7 @@ import asyncio
 import time
 
 import aiohttp
+import discord
 import pytest
 from pydantic import SecretStr
 
@@ -108,11 +109,13 @@ async def test_the_doctor_says_what_is_missing_and_what_to_do(settings: Settings
 
 @pytest.mark.usefixtures("sqlite_store")
 async def test_the_doctor_finds_everything_in_order(
-    settings: Settings, capsys: pytest.CaptureFixture[str]
+    settings: Settings, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(discord.http.Route, "BASE", "http://127.0.0.1:9")
     given = settings.model_copy(update={"discord_token": SecretStr("a.b.c")})
     findings = await found(given)
     assert findings["token"].ok and findings["database"].ok
+    assert findings["discord"].sentence.startswith("Discord cannot be reached")
     code = await doctor(settings)
     lines = capsys.readouterr().out.splitlines()
     assert code == 1 and any(line.startswith("FAIL  token: ") for line in lines)

@@ -224,6 +224,8 @@ class Loopback:
         self, request: web.Request, path: str, body: dict[str, Any]
     ) -> web.StreamResponse:
         _, _, number, token, _ = path.split("/")
+        if token in self.messages:
+            return answer({"code": 40060, "message": "already acknowledged"}, 400)
         self.messages[token] = {"id": snowflake(), **body.get("data", {})}
         if self.deaf > 0 and request.transport is not None:
             self.deaf -= 1

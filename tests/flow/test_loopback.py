@@ -18,11 +18,15 @@ import yarl
 from pydantic import SecretStr
 
 from bot import app, limits
-from bot.commands.sync import sync
+from bot.commands import all_commands
+from bot.commands.sync import inspect, sync
 from bot.settings import Settings
-from bot.store import State, Store
+from bot.store import Request, State, Store
 from tests.flow.fake_service import FakeService
 from tests.flow.loopback import GUILD, Loopback, answer
+
+ALL = ", ".join(sorted(command.name for command in all_commands()))
+RUN_SYNC = "Run “python -m bot sync”."
 
 
 @pytest.fixture
@@ -79,10 +83,13 @@ async def test_sync_fills_one_scope_and_clears_the_other(
     server: Loopback, settings: Settings, capsys: pytest.CaptureFixture[str]
 ) -> None:
     given = settings.model_copy(update={"discord_token": SecretStr("a.b.c")})
+    assert await inspect("a.b.c") == (False, f"Not registered with Discord: {ALL}. {RUN_SYNC}")
     assert await sync(given) == 0
+    assert (await inspect("a.b.c"))[0]
     names = {command["name"] for command in server.commands[None]}
     assert {"essay", "beat", "show", "mine", "about", "privacy", "settings", "train"} <= names
     assert await sync(given, GUILD) == 0
+    assert (await inspect("a.b.c"))[0]
     assert server.commands[None] == []
     assert {command["name"] for command in server.commands[str(GUILD)]} == names
     assert await sync(given) == 0
@@ -104,7 +111,19 @@ async def test_a_wrong_token_is_one_sentence(
     given = settings.model_copy(update={"discord_token": SecretStr("a.b.c")})
     server.refusals["GET"] = [answer({"code": 0, "message": "401: Unauthorized"}, 401)]
     assert await sync(given) == 2
+    server.refusals["GET"] = [answer({"code": 0, "message": "401: Unauthorized"}, 401)]
+    assert (await inspect("a.b.c"))[1].startswith("Discord does not accept the token")
     assert capsys.readouterr().err == "Discord does not accept the token; check DISCORD_TOKEN.\n"
+
+
+async def over(store: Store) -> Request:
+    """Wait until the only request is over."""
+    async with asyncio.timeout(30):
+        while True:
+            request = await store.requests.get(1)
+            if request is not None and request.is_final:
+                return request
+            await asyncio.sleep(0.02)
 
 
 def said(loopback: Loopback, token: str) -> str:
@@ -138,9 +157,9 @@ async def test_an_acknowledgement_whose_answer_was_lost_is_looked_up(
     loopback.deaf = 1
     token = await loopback.command("beat", seed=7)
     await until(lambda: "music-test" in said(loopback, token))
-    assert sum(path.endswith("/callback") for _, path, _ in loopback.requests) == 1
-    request = await sqlite_store.requests.get(1)
-    assert request is not None and str(request.message_id) == loopback.messages[token]["id"]
+    assert len(loopback.messages) == 1
+    request = await over(sqlite_store)
+    assert str(request.message_id) == loopback.messages[token]["id"]
     assert set(loopback.files) == {"beat-1.mp3", "beat-1.png", "beat-1.mid"}
 
 
