@@ -94,13 +94,21 @@ async def test_all_go_in_at_once_and_come_out_in_order(
     assert topics == [f"topic {letter}" for letter in "abcde"]
 
 
+async def open_rows(settings: Settings) -> int:
+    store = await Store.open(settings.database)
+    try:
+        return len(await store.requests.unfinished("console"))
+    finally:
+        await store.close()
+
+
 async def test_leaving_early_cancels_what_is_open(
     client: Client, remote: Settings, tmp_path: Path
 ) -> None:
     client.scripts = [Script(hold=True)]
     async with workshop(remote, tmp_path) as shop:
         making = [asyncio.create_task(shop.make(ask("a"), Quiet())) for _ in range(2)]
-        while client.open < 1:
+        while client.open < 1 or await open_rows(remote) < 2:
             await asyncio.sleep(0.01)
         for task in making:
             task.cancel()
