@@ -126,8 +126,9 @@ async def test_the_card_moves_and_shows_the_curve_while_the_run_goes_on(
 ) -> None:
     run = await begin(world, chief, "wait")
     run = await until(world, run, RunState.RUNNING)
-    message = await shows(world, run, "▰")
-    assert [file.filename for file in message.attachments] == ["loss.png"]
+    await shows(world, run, "▰")
+    await world.until(lambda: len(card(world, run).attachments) == 1)
+    assert card(world, run).attachments[0].filename == "loss.png"
     stopped = await chief.slash(world.channel, "train stop")
     assert stopped.ephemeral
     run = await until(world, run, RunState.STOPPED)
