@@ -10,7 +10,7 @@ import torch
 import typer
 
 from models.registry import Registry, RegistryError, UnknownVersion, Version
-from training.loop import Diverged, Plan, run
+from training.loop import Diverged, Plan, load_checkpoint, run
 from training.music.build import models_of, new_models, style_names
 from training.music.corpus import Corpus, CorpusError, read_corpus, read_takes
 from training.music.evaluation import Report, write_sheets
@@ -74,6 +74,7 @@ def _train(
     outcome = run(task, out, plan, resume=resume, seed=seed)
     if outcome.state != "finished" or not (publish_as or promote):
         return outcome
+    load_checkpoint(task, out, "best")  # a GAN's last step is seldom its best
     count = preset.recipe.held_out
     report = compare(task.average.cpu(), songs, count=count, seed=seed)
     live = _live_report(registry, corpus, style, count, seed) if promote else None
