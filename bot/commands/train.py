@@ -100,12 +100,17 @@ async def status(interaction: Interaction) -> None:
             runs += await house.store.runs.history(family.value, limit=1)
     if not runs:
         raise Refusal("train.nothing")
-    curves = [house.keeper.curve(run) for run in runs[:SHOWN]]
-    await interaction.response.send_message(
-        embeds=[embed(say, run, house.keeper.last_lines(run)) for run in runs[:SHOWN]],
-        files=[file for curve in curves for file in picture(curve)],
-        ephemeral=True,
-    )
+    shown = runs[:SHOWN]
+    files = [file for run in shown for file in picture(house.keeper.curve(run))]
+    try:
+        await interaction.response.send_message(
+            embeds=[embed(say, run, house.keeper.last_lines(run)) for run in shown],
+            files=files,
+            ephemeral=True,
+        )
+    finally:
+        for file in files:  # discord.py closes those of messages, not those of first answers
+            file.close()
 
 
 @train.command(
