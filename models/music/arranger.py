@@ -240,6 +240,8 @@ def _write(
             notes = phrase.notes(track)
             if track != "drums":
                 notes = harmony.settle(keys.snap(notes, mode), track, heard)
+            if track == "bass":
+                notes = harmony.ground(notes, heard)
             for note in notes:
                 if track == "drums" and part is not None and NAME_OF[note.pitch] not in part:
                     continue

@@ -112,6 +112,26 @@ def settle(notes: Collection[Note], track: str, heard: Sequence[Chord]) -> list[
     return sorted(_held_on(moved_notes)) if track == "pad" else moved_notes
 
 
+def ground(notes: Sequence[Note], heard: Sequence[Chord]) -> list[Note]:
+    """Let a bass line say the chord of each bar: a root where a bar would begin without one.
+
+    The note added lasts until the next of the line, six sixteenths at most; a line that says
+    nothing at all stays silent.
+    """
+    if not notes:
+        return []
+    grounded = sorted(notes)
+    low = min(n.pitch for n in notes)
+    for bar in range(LENGTH // (2 * HALF)):
+        start = bar * 2 * HALF
+        if any(n.start < start + 3 and n.start + n.length > start for n in grounded):
+            continue
+        following = min((n.start for n in grounded if n.start > start), default=LENGTH)
+        root = low + (heard[2 * bar].root - low) % 12
+        grounded.append(Note(start, root, min(6, following - start)))
+    return sorted(grounded)
+
+
 def _bass(note: Note, chord: Chord) -> Note:
     if note.pitch % 12 in chord.tones or (note.length < 3 and note.start % HALF):
         return note

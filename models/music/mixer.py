@@ -38,6 +38,7 @@ _KIT = {"kick": -3.0, "snare": -4.0, "tops": -10.0}  # LU against the whole kit
 _MOST = 30.0  # dB a fader may move
 #: What each part sends to the room, and how much it gives way to the kick beside bass and pad.
 _SEND = {"snare": 0.45, "tops": 0.1, "keys": 0.5, "lead": 0.75, "pad": 0.55, "effects": 0.5}
+_NO_ECHO = -40.0  # dB
 _GIVES_WAY = {"bass": 1.0, "pad": 1.0, "keys": 0.5, "lead": 0.2}
 Check = Callable[[], None]
 
@@ -65,49 +66,53 @@ def produce(song: Song, players: Players, check: Check = lambda: None,
 
 
 def balance(song: Song, parts: dict[str, Audio], check: Check = lambda: None) -> dict[str, Audio]:
-    """Set the faders and let others give way to the kick; gives the parts as they are summed."""
+    """Set the faders and let others give way to the kick, in the parts' own memory."""
     check()
     mix = song.style.mix
-    parts = _kit(parts)
+    _set_kit(parts)
     drums = stems.drum_bus(parts)
-    gain = decibels(np.clip(_DRUMS - loudness.rough(drums), -_MOST, _MOST))
-    fixed = [name for name in parts if name not in stems.TONES]
-    faded = {name: audio(parts[name] * np.float32(gain)) for name in fixed}
+    gain = _fader(_DRUMS - loudness.rough(drums))
     curve = duck(drums.shape[1], stems.kick_times(song), mix.duck, 0.11 + 0.22 * mix.duck)
-    for track in stems.TONES:
+    for name, part in parts.items():
         check()
-        level = loudness.rough(parts[track])
-        if level <= loudness.SILENCE:
+        if name not in stems.TONES:
+            part *= gain
             continue
-        fader = np.clip(_DRUMS + getattr(mix, track) - level, -_MOST, _MOST)
-        dip = 1 - (1 - curve) * np.float32(_GIVES_WAY[track])
-        faded[track] = audio(parts[track] * (np.float32(decibels(float(fader))) * dip))
-    return faded
+        level = loudness.rough(part)
+        if level > loudness.SILENCE:
+            dip = 1 - (1 - curve) * np.float32(_GIVES_WAY[name])
+            part *= dip * _fader(_DRUMS + getattr(mix, name) - level)
+    return parts
 
 
-def _kit(parts: dict[str, Audio]) -> dict[str, Audio]:
+def _fader(change: float) -> np.float32:
+    """Turn decibels into a factor, as far as a fader goes."""
+    return np.float32(decibels(max(-_MOST, min(_MOST, change))))
+
+
+def _set_kit(parts: dict[str, Audio]) -> None:
     """Bring kick, snare and cymbals part of the way to their places: patterns differ in density."""
     whole = loudness.rough(stems.drum_bus(parts))
-    moved = dict(parts)
     for name, place in _KIT.items():
         level = loudness.rough(parts[name])
         if level > loudness.SILENCE:
-            change = np.clip(0.6 * (whole + place - level), -4, 5)
-            moved[name] = parts[name] * np.float32(decibels(float(change)))
-    return moved
+            change = max(-4.0, min(5.0, 0.6 * (whole + place - level)))
+            parts[name] *= np.float32(decibels(change))
 
 
 def finish(parts: dict[str, Audio], song: Song, check: Check = lambda: None) -> Mixed:
-    """Add rooms, sum, treat the bus and bring it to loudness."""
+    """Add rooms, sum, treat the bus and bring it to loudness; empties ``parts`` on the way."""
     n = next(iter(parts.values())).shape[-1]
     bus = np.zeros((2, n), np.float32)
     sent = np.zeros((2, n), np.float32)
-    for name, part in parts.items():
+    lead = halved(parts["lead"]) if song.style.mix.echo > _NO_ECHO else None
+    for name in list(parts):
+        part = parts.pop(name)  # long songs are large: let go of what is summed
         bus += part  # a mono part lands on both sides
         if name in _SEND:
             sent += part * np.float32(_SEND[name])
     check()
-    bus += doubled(_space(sent, parts.get("lead"), song), n)
+    bus += doubled(_space(halved(sent), lead, song), n)
     check()
     bus = _bus(bus, song)
     check()
@@ -120,13 +125,13 @@ def finish(parts: dict[str, Audio], song: Song, check: Check = lambda: None) -> 
 
 
 def _space(sent: Audio, lead: Audio | None, song: Song) -> Audio:
-    """Give the room and the lead's echoes, at half rate."""
-    mix, far = song.style.mix, halved(sent)
-    heard = np.zeros_like(far)
-    if lead is not None and mix.echo > -40:
-        heard = echo(halved(lead), 0.75 * 60 / song.bpm) * np.float32(decibels(mix.echo))
-        far = far + heard * np.float32(0.5)
-    return audio(heard + reverb(far, mix.room) * np.float32(decibels(mix.wet) * 2.2))
+    """Give the room and the lead's echoes, all at half rate."""
+    mix = song.style.mix
+    heard = np.zeros_like(sent)
+    if lead is not None:
+        heard = echo(lead, 0.75 * 60 / song.bpm) * np.float32(decibels(mix.echo))
+        sent = sent + heard * np.float32(0.5)
+    return audio(heard + reverb(sent, mix.room) * np.float32(decibels(mix.wet) * 2.2))
 
 
 def _bus(bus: Audio, song: Song) -> Audio:

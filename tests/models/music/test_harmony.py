@@ -49,6 +49,13 @@ def test_the_bass_takes_the_root_and_one_voice() -> None:
     assert settled == [Note(0, 36, 4), Note(4, 31, 4)]
 
 
+def test_the_bass_says_each_bar_or_nothing() -> None:
+    line = [Note(0, 36, 8), Note(20, 41, 4), Note(34, 31, 2)]
+    grounded = harmony.ground(line, [C, C, F, F, G, G, AM, AM])
+    assert grounded == [*line[:1], Note(16, 41, 4), *line[1:], Note(48, 33, 6)]
+    assert harmony.ground([], [C] * 8) == []
+
+
 def test_a_held_note_ends_where_it_would_grate() -> None:
     heard = [F, F, C, C, C, C, C, C]
     assert harmony.settle([Note(0, 65, 40)], "pad", heard) == [Note(0, 65, 16)]

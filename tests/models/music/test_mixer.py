@@ -97,7 +97,7 @@ def test_faders_bring_parts_to_their_level() -> None:
 def test_the_bass_gives_way_to_the_kick() -> None:
     song = compose(RuleMaker(), Wish("edm", seed=4, bars=4))
     parts = stems.record(song, players())
-    before, after = parts["bass"], mixer.balance(song, parts)["bass"]
+    before, after = parts["bass"].copy(), mixer.balance(song, parts)["bass"]
     times = [t for t in stems.kick_times(song) if 1 < t < 5]
     on = [after[int((t + 0.01) * RATE) : int((t + 0.03) * RATE)] for t in times]
     plain = [before[int((t + 0.01) * RATE) : int((t + 0.03) * RATE)] for t in times]
