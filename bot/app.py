@@ -6,7 +6,7 @@ import asyncio
 import math
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import discord
@@ -95,9 +95,7 @@ class House:
         if "worker" in self._tasks:
             # It ends by itself; cancelled between two statements it would leave a transaction.
             await asyncio.wait({self._tasks["worker"]}, timeout=1)
-        for task in self._tasks.values():
-            task.cancel()
-        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        await cancel(self._tasks.values())
         await self.front.close()
         await self.server.stop()
 
@@ -111,6 +109,21 @@ class House:
         metrics.BUSY.set(self.worker.busy)
         for state, count in (await self.store.requests.depth()).items():
             metrics.DEPTH.labels(state.value).set(count)
+
+
+async def cancel(tasks: Iterable[asyncio.Task[None]]) -> None:
+    """Cancel tasks until they have ended.
+
+    Python 3.11's ``wait_for`` loses a cancellation that comes at the moment of its success.
+    """
+    left = set(tasks)
+    while left:
+        for task in left:
+            task.cancel()
+        ended, left = await asyncio.wait(left, timeout=0.5)
+        for task in ended:
+            if not task.cancelled() and (error := task.exception()) is not None:
+                log.error("a task broke", task=task.get_name(), exc_info=error)
 
 
 @asynccontextmanager

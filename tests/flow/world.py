@@ -11,7 +11,7 @@ from typing import Any, cast
 import discord
 from simcord.env import Env
 
-from bot.app import GhostwriterBot, House
+from bot.app import GhostwriterBot, House, cancel
 from bot.commands.sync import register
 from bot.settings import Settings
 from bot.store import Request, Store, utc_now
@@ -55,11 +55,8 @@ class World:
 
     async def crash(self) -> None:
         """Die as by SIGKILL: nothing is finished, handed back or said; then start anew."""
-        jobs = list(self.house.worker._jobs)
-        tasks = [*self.house._tasks.values(), *jobs]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        # The jobs first: the worker waits for them even when it is cancelled itself.
+        await cancel([*self.house.worker._jobs, *self.house._tasks.values()])
         await self.house.front.close()
         await self.house.server.stop()
         self.away += timedelta(seconds=self.settings.stale_seconds + 1)
