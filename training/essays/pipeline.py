@@ -50,6 +50,9 @@ def train(orders: Orders) -> Finished:
     """Run every phase that is not finished yet."""
     torch.manual_seed(orders.seed)
     tokenizer, lexicon, model = _parent(orders.parent)
+    if orders.parent:  # a collection of one's own is small and may be about anything
+        own = replace(orders.preset, unseen_topics=(), held_out_share=0.1)
+        orders = replace(orders, preset=own)
     prepared = prepare(
         orders.corpus, orders.out, orders.preset, orders.seed, tokenizer=tokenizer, lexicon=lexicon
     )
@@ -98,8 +101,6 @@ def _phase(
         name: (packed, _spread(packed.documents, preset.held_out_documents))
         for name, packed in prepared.held_out.items()
     }
-    if orders.parent is not None:  # a collection of one's own: its unread essays decide
-        shown = {k: shown[k] for k in ("seen", "unseen", "general") if k in shown}
     recipe = replace(phase.recipe, seed=orders.seed)
     task = EssayTask(model, prepared.tokenizer, data, shown, recipe)
     outcome = run(
@@ -130,14 +131,15 @@ def _plan(orders: Orders, phase: Phase) -> Plan:
         raise ValueError("Training needs at least one step and some time.")
     if orders.steps is not None and orders.minutes is None:
         minutes = None
+    look = phase.evaluate_every or preset.evaluate_every
     return Plan(
         steps=max(1, round(steps * phase.share)),
         max_minutes=minutes * phase.share if minutes is not None else None,
-        evaluate_every=phase.evaluate_every or preset.evaluate_every,
+        evaluate_every=look,
         patience=phase.patience,
         save_every=preset.save_every,
         sample_every=preset.sample_every,
-        log_every=min(20, max(1, preset.evaluate_every // 10)),
+        log_every=min(20, max(1, look // 10)),
     )
 
 

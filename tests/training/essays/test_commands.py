@@ -67,7 +67,7 @@ def test_a_version_is_published_with_all_that_belongs_to_it(house: Path) -> None
 
 def test_continuing_is_gated_and_goes_live(house: Path, tmp_path: Path) -> None:
     Registry(house / "registry", None).move_alias("essay", "live", "tiny")
-    more = write_corpus(tmp_path / "own", 30, seed=9, topics=TOPICS[:4])
+    more = write_corpus(tmp_path / "own", 30, seed=9, topics=TOPICS[4:])  # held out before
     out = tmp_path / "run"
     code, output = call(
         *("essay", "--preset", "tiny", "--corpus", more, "--out", out, "--steps", 40),
