@@ -90,6 +90,11 @@ def style_of(source: str) -> str:
     return next((s for start, s in _SOURCE_STYLES.items() if source.startswith(start)), "own")
 
 
+def licence_of(source: str) -> str:
+    """Give the licence of a source whose records do not carry it; empty where it is not known."""
+    return "CC BY-SA 3.0" if source.startswith(("enwiki", "wikipedia")) else ""
+
+
 def chunked(document: Document, *, low: int = 150, high: int = 700) -> Iterator[Document]:
     """Cut a long document at paragraph borders into pieces of ``low`` to ``high`` words."""
     draw = random.Random(document.id)

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from training.essays.corpus import CorpusError, Document, clean, style_of
+from training.essays.corpus import CorpusError, Document, clean, licence_of, style_of
 
 MAX_FILE = 64 * 2**20  # bytes of one text file
 MAX_STREAM = 2 * 2**30  # bytes of one .jsonl, unpacked
@@ -140,7 +140,7 @@ def _from_record(record: Mapping[str, Any], name: str) -> Document:
         style=style,
         mark=parse_mark(mark, record.get("mark_max")),
         weak_mark=parse_mark(weak) if mark is None else None,
-        licence=str(record.get("license") or record.get("licence") or ""),
+        licence=str(record.get("license") or record.get("licence") or licence_of(source)),
     )
 
 
