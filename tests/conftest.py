@@ -11,6 +11,7 @@ import pytest
 
 from bot.settings import Settings, load_settings
 from bot.store import Store, migrate
+from bot.store.tables import metadata
 from tests.postgres import PostgresServer, find_binaries
 from tests.service_fixtures import own_registry, service_url, tiny_registry
 
@@ -46,10 +47,11 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgres_template(postgres_server: PostgresServer) -> str:
-    """An empty PostgreSQL database at the newest version, to copy from."""
-    asyncio.run(migrate(postgres_server.create("template")))
-    return "template"
+def postgres_database(postgres_server: PostgresServer) -> str:
+    """URL of a PostgreSQL database at the newest version, shared by the tests in turn."""
+    url = postgres_server.create("ghostwriter")
+    asyncio.run(migrate(url))
+    return url
 
 
 @pytest.fixture
@@ -70,9 +72,10 @@ async def sqlite_store(sqlite_url: str) -> AsyncIterator[Store]:
 
 
 @pytest.fixture
-def postgres_url(postgres_server: PostgresServer, postgres_template: str) -> str:
-    """URL of a migrated PostgreSQL database of the test's own."""
-    return postgres_server.create(template=postgres_template)
+def postgres_url(postgres_server: PostgresServer, postgres_database: str) -> str:
+    """URL of a migrated PostgreSQL database with nothing in it; a copy each would be slow."""
+    postgres_server.empty("ghostwriter", [table.name for table in metadata.sorted_tables])
+    return postgres_database
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

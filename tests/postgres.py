@@ -12,7 +12,7 @@ import tempfile
 import uuid
 from pathlib import Path
 
-TOOLS = ("initdb", "pg_ctl", "postgres", "createdb")
+TOOLS = ("initdb", "pg_ctl", "postgres", "createdb", "psql")
 
 
 def find_binaries() -> Path | None:
@@ -55,13 +55,20 @@ class PostgresServer:
         self._run("pg_ctl", "-D", str(self._home / "data"), "-m", "immediate", "stop")
         shutil.rmtree(self._home, ignore_errors=True)
 
-    def create(self, name: str | None = None, *, template: str | None = None) -> str:
-        """Make a database, empty or a copy; return its URL with the async driver."""
+    def create(self, name: str | None = None) -> str:
+        """Make an empty database; return its URL with the async driver."""
         name = name or f"t{uuid.uuid4().hex}"
-        copy = ["-T", template] if template else []
-        where = ["-h", "127.0.0.1", "-p", str(self.port), "-U", "tests"]
-        self._run("createdb", *where, *copy, name)
+        self._run("createdb", *self._where, name)
         return f"postgresql+asyncpg://tests@127.0.0.1:{self.port}/{name}"
+
+    def empty(self, name: str, tables: list[str]) -> None:
+        """Delete every row of a database."""
+        command = f"TRUNCATE {', '.join(tables)} RESTART IDENTITY CASCADE"
+        self._run("psql", *self._where, "-q", "-c", command, name)
+
+    @property
+    def _where(self) -> list[str]:
+        return ["-h", "127.0.0.1", "-p", str(self.port), "-U", "tests"]
 
     def _run(self, program: str, *arguments: str) -> None:
         # Into a file: the server started by pg_ctl inherits the output and never closes it.

@@ -111,7 +111,7 @@ async def test_as_many_at_once_as_workers(sqlite_store: Store, quick: Settings) 
 
 
 async def test_the_waiting_are_told_their_place(sqlite_store: Store, quick: Settings) -> None:
-    holds = [Script(hold=True) for _ in range(2)]
+    holds = [Script(hold=True) for _ in range(3)]
     client, front = ScriptedClient(*holds), Listener()
     made = [await sqlite_store.requests.create(essay(user)) for user in (1, 2, 3, 4)]
     async with working(sqlite_store, client, front, quick) as worker:
@@ -120,7 +120,8 @@ async def test_the_waiting_are_told_their_place(sqlite_store: Store, quick: Sett
         await until(lambda: front.places.get(made[2].id, [])[-1:] == [0])
         holds[0].gate.set()
         await until(lambda: front.places[made[3].id][-1] == 0)
-        holds[1].gate.set()
+        for hold in holds:
+            hold.gate.set()
         for request in made:
             await ended(sqlite_store, request)
     places = front.places[made[3].id]
@@ -312,8 +313,8 @@ async def test_stopping_waits_for_a_delivery(sqlite_store: Store, quick: Setting
     worker = Worker(sqlite_store, ScriptedClient(), {"discord": front}, quick)
     running = asyncio.create_task(worker.run())
     await until(lambda: ("deliver", made.id) in front.told)
-    asyncio.get_running_loop().call_later(0.75, front.delivering.set)
-    await worker.stop(1.0)
+    asyncio.get_running_loop().call_later(1.9, front.delivering.set)  # after the interruption
+    await worker.stop(3.0)
     await running
     row = await sqlite_store.requests.get(made.id)
     assert row is not None and row.state is State.DONE
