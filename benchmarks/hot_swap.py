@@ -92,20 +92,20 @@ async def swap(client: GenerationClient, registry: Registry, name: str) -> Swap:
 
 
 async def measure(
-    url: str, registry: Registry, names: tuple[str, str], args: argparse.Namespace
+    url: str, registry: Registry, names: tuple[str, str], *, streams: int, words: int
 ) -> dict[str, object]:
     """Read without and with a swap, and compare."""
     first, second = names
-    seeds = range(2 * args.streams)
+    seeds = range(2 * streams)
     async with GenerationClient(url, idle_timeout=600) as client:
         alone: dict[str, list[Reading]] = {}
         seconds = 0.0
         for name in (second, first):
             await swap(client, registry, name)
             begun = time.monotonic()
-            alone[name] = await crowd(client, seeds, args.words, args.streams)
+            alone[name] = await crowd(client, seeds, words, streams)
             seconds = time.monotonic() - begun
-        readers = asyncio.create_task(crowd(client, seeds, args.words, args.streams))
+        readers = asyncio.create_task(crowd(client, seeds, words, streams))
         await asyncio.sleep(seconds / 4)  # the first half is at its middle
         swapped = await swap(client, registry, second)
         told = await readers
@@ -203,7 +203,9 @@ def main() -> None:
         root = Path(folder)
         registry, names = prepare(Registry(args.registry, None), root / "registry")
         with served(root / "registry", root, args.device) as url:
-            figures = asyncio.run(measure(url, registry, names, args))
+            figures = asyncio.run(
+                measure(url, registry, names, streams=args.streams, words=args.words)
+            )
     sys.stdout.write(json.dumps(figures, indent=2) + "\n")
 
 
