@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 CANDIDATES = 8  # phrases heard for each kind of section
 #: How far a section that comes back may drift in latent space, and a wanted variation.
-DRIFT, VARIATION = 0.12, 0.4
+DRIFT, VARIATION = 0.12, 0.25
 #: A repeat less similar than this would not be heard as one.
 ALIKE = 0.55
 #: Energy the generator is asked for: 0 sparse .. 3 dense.
