@@ -142,6 +142,7 @@ class Worker:
         self._jobs[task] = job
         self._told.pop(request.id, None)
         task.add_done_callback(self._ended)
+        self._changed.set()  # those behind it have moved up
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         job = self._jobs.pop(task)
