@@ -75,12 +75,20 @@ class DiscordFrontEnd:
         self._interval = interval
         self._lines: dict[int, _Line] = {}
         self._acks: OrderedDict[int, asyncio.Future[int | None]] = OrderedDict()
+        self._mute: OrderedDict[int, None] = OrderedDict()
 
     def acknowledged(self, request_id: int, message_id: int | None) -> None:
         """Take note of the message that acknowledged a request."""
         known = self._ack(request_id)
         if not known.done():
             known.set_result(message_id)
+
+    def withdrawn(self, request_id: int) -> None:
+        """Say nothing about a request any more: its person has been answered otherwise."""
+        self.acknowledged(request_id, None)
+        self._mute[request_id] = None
+        while len(self._mute) > _REMEMBERED:
+            self._mute.popitem(last=False)
 
     async def close(self) -> None:
         """Stop the edits that still wait for their turn."""
@@ -213,6 +221,8 @@ class DiscordFrontEnd:
 
     async def _edit(self, request: Request, make: Maker, room: int) -> int | None:
         """Edit by the interaction's token while it lives, afterwards as the bot."""
+        if request.id in self._mute:
+            raise Undeliverable(Sentence("nowhere", id=request.id))
         message_id = request.message_id or await self._acknowledgement(request)
         if request.token_alive(utcnow()):
             try:

@@ -145,5 +145,5 @@ async def _withdraw(interaction: Interaction, request: Request) -> None:
     """Take back a request that never got a card: nobody would wait for it."""
     house = house_of(interaction)
     log.warning("withdrawn", request=request.id)
-    house.front.acknowledged(request.id, None)
+    house.front.withdrawn(request.id)
     await house.worker.cancel(request.id)

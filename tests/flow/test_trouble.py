@@ -191,6 +191,7 @@ async def test_a_request_nobody_saw_acknowledged_is_withdrawn(
     request = await world.done(1)
     assert request.state is State.CANCELLED
     assert world.messages() == []
+    assert not any(r.method == "PATCH" for r in world.env.http_requests)
 
 
 async def test_an_answer_that_arrived_unheard_goes_on(
@@ -223,15 +224,15 @@ async def test_slow_admission_is_deferred_first(
     admit = world.house.admission.admit
 
     async def slow(ask: Any) -> Any:
-        await asyncio.sleep(10)
+        await asyncio.sleep(60)  # of the simulated clock
         return await admit(ask)
 
     monkeypatch.setattr(world.house.admission, "admit", slow)
     result = await world.alice.slash(world.channel, "essay", topic="the sea", length=200)
     assert result.deferred
-    await world.env.advance_time(10)
+    await world.env.advance_time(60)
     assert (await world.done(world.number(result))).state is State.DONE
 
     refused = await world.alice.slash(world.channel, "essay", topic="123")
-    await world.env.advance_time(10)
+    await world.env.advance_time(60)
     assert "no words" in refused.response.content
