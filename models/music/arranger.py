@@ -7,88 +7,22 @@ same song and a change in one place does not shift the choices of another.
 from __future__ import annotations
 
 import itertools
-import zlib
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from models.music import form, harmony, keys, loops, taste
+from models.music import form, harmony, keys
 from models.music.fills import fill
 from models.music.groove import NAME_OF, PITCH_OF, Stroke, play
+from models.music.material import Material, PhraseMaker, Streams, Wish
 from models.music.pianoroll import BARS, LENGTH, STEPS, TRACKS, Phrase, key_shift, read_key
-from models.music.song import Effect, Note, Section, Song
+from models.music.song import Effect, Section, Song
 from models.music.styles import Style, Voice, style_of
 
-if TYPE_CHECKING:
-    from torch import Tensor
-
-CANDIDATES = 8  # phrases heard for each kind of section
-#: How far a section that comes back may drift in latent space, and a wanted variation.
-DRIFT, VARIATION = 0.12, 0.25
-#: A repeat less similar than this would not be heard as one.
-ALIKE = 0.55
-#: Energy the generator is asked for: 0 sparse .. 3 dense.
-ENERGY = {"verse": 1, "hook": 3, "bridge": 1}
 _FORCE = {"intro": 0.86, "verse": 0.94, "hook": 1.04, "bridge": 0.86, "outro": 0.9}
 #: How often a verse has the lead: sung styles leave room for a voice.
 _LEADS = {"hiphop": 0.25, "rnb_soul": 0.3, "pop": 0.45, "edm": 0.4}
-_KINDS = {"intro": "verse", "outro": "verse"}  # whose material a section borrows
-
-
-class PhraseMaker(Protocol):
-    """What the arranger needs of a generator; ``models.music.gan.Generator`` is one."""
-
-    def latent(self, seed: int, count: int = 1) -> Tensor:
-        """Draw latents [count, size] from a seed."""
-
-    def nudge(self, z: Tensor, amount: float, seed: int) -> Tensor:
-        """Move latents towards fresh ones."""
-
-    def phrases(
-        self,
-        z: Tensor,
-        *,
-        style: str,
-        energy: int | Sequence[int] = 2,
-        section: str | Sequence[str] = "verse",
-        bpm: float = 90.0,
-        mode: str = "major",
-        tracks: Collection[str] | Sequence[Collection[str]] | None = None,
-        given: Phrase | None = None,
-        given_tracks: Collection[str] = (),
-    ) -> list[Phrase]:
-        """Make a phrase per latent."""
-
-
-@dataclass(frozen=True)
-class Wish:
-    """What is asked for; None lets the seed choose."""
-
-    style: str
-    seed: int
-    bars: int = 16
-    bpm: int | None = None
-    key: str | None = None
-    variation: int = 0  # 0 the song itself, any other number a near relative of it
-
-
-@dataclass(frozen=True)
-class Streams:
-    """Named random streams of one seed and style."""
-
-    seed: int
-    style: str
-
-    def of(self, *name: object) -> np.random.Generator:
-        """Give a fresh generator for a named purpose."""
-        return np.random.default_rng(self.number(*name))
-
-    def number(self, *name: object) -> int:
-        """Give a seed below 2**31 for a named purpose."""
-        text = ":".join(str(part) for part in (self.seed, self.style, *name))
-        return zlib.crc32(text.encode()) & 0x7FFFFFFF
 
 
 def choose(wish: Wish) -> tuple[Style, int, str]:
@@ -107,7 +41,7 @@ def compose(maker: PhraseMaker, wish: Wish, check: Callable[[], None] = lambda: 
     streams = Streams(wish.seed, wish.style)
     sections = form.plan(wish.bars, streams.of("form"))
     ups = form.line_ups(sections, _LEADS.get(style.name, 0.7), streams.of("line-ups"))
-    material = _Material(maker, wish, style, bpm, read_key(key)[1])
+    material = Material(maker, wish, style, bpm, read_key(key)[1])
     strokes: dict[str, list[Stroke]] = {track: [] for track in TRACKS}
     for section, up in zip(sections, ups, strict=True):
         check()
@@ -123,102 +57,6 @@ def compose(maker: PhraseMaker, wish: Wish, check: Callable[[], None] = lambda: 
         tracks[track] = play(moved, track, style.feel, bpm, hand)
     return Song(style, bpm, wish.bars, key, wish.seed, sections, voices, kit, tracks,
                 _effects(sections, bpm, style, streams.of("effects")))  # fmt: skip
-
-
-class _Material:
-    """The phrases of each kind of section, made once and varied when they come back."""
-
-    def __init__(self, maker: PhraseMaker, wish: Wish, style: Style, bpm: int, mode: str) -> None:
-        self._maker, self._wish, self._style = maker, wish, style
-        self._bpm, self._mode = bpm, mode
-        self._streams = Streams(wish.seed, wish.style)
-        self._base: dict[str, tuple[Tensor, Phrase]] = {}
-        self._heard: dict[str, int] = {}
-
-    def section(self, section: Section) -> list[Phrase]:
-        """Give a phrase per four bars: A A' A A' ..., each return with a little drift."""
-        kind = _KINDS.get(section.name, section.name)
-        z, base = self._of(kind)
-        count = -(-section.bars // BARS)
-        visit = self._heard.get(kind, 0)
-        self._heard[kind] = visit + 1
-        found = []
-        for place in range(count):
-            if visit == 0 and place % 2 == 0:
-                found.append(base)
-            else:
-                found.append(self._relative(z, base, kind, visit, place))
-        return found
-
-    def _of(self, kind: str) -> tuple[Tensor, Phrase]:
-        if kind not in self._base:
-            z = self._maker.latent(self._streams.number(kind), CANDIDATES)
-            if self._wish.variation:
-                z = self._maker.nudge(
-                    z, VARIATION, self._streams.number(kind, self._wish.variation)
-                )
-            given: Phrase | None = None
-            if kind != "verse" and "verse" in self._base and self._keeps_groove(kind):
-                given = self._base["verse"][1]
-            made = self._make(z, kind, given, ("drums",))
-            pick = taste.best(made, self._mode, TRACKS)
-            if self._wish.variation:
-                z = z[pick : pick + 1].repeat(CANDIDATES, 1)
-                seed = self._streams.number(kind, "variation", self._wish.variation)
-                z = self._maker.nudge(z, VARIATION, seed)
-                made = self._make(z, kind, given, ("drums",))
-                pick = taste.best(made, self._mode, TRACKS)
-            self._base[kind] = z[pick : pick + 1], self._shaped(made[pick], kind)
-        return self._base[kind]
-
-    def _shaped(self, phrase: Phrase, kind: str) -> Phrase:
-        """Give a phrase its loop; drums taken over from the verse have theirs."""
-        order = loops.tonal_order(self._style.loop, self._streams.of("loop", kind))
-        phrase = loops.looped(phrase, order)
-        if kind != "verse" and "verse" in self._base and self._keeps_groove(kind):
-            return phrase
-        drums = self._streams.of("drum loop", kind)
-        return loops.drum_loop(
-            phrase,
-            drums,
-            four_on_floor=self._style.four_on_floor,
-            crashes=self._style.rides_crash,
-        )
-
-    def _keeps_groove(self, kind: str) -> bool:
-        """Most songs keep their drum pattern from verse to hook."""
-        return self._streams.of("groove", kind).random() < 0.6
-
-    def _relative(self, z: Tensor, base: Phrase, kind: str, visit: int, place: int) -> Phrase:
-        """Answer a phrase with one near it: drums and harmony stay, lines may move."""
-        for attempt, amount in enumerate((DRIFT * (1.5 if place % 2 else 1), DRIFT / 2)):
-            seed = self._streams.number(kind, "drift", visit, place % 2, attempt)
-            moved = self._maker.nudge(z, amount, seed)
-            kept = ("drums", "keys") if place % 2 else ("drums",)
-            near = self._make(moved, kind, base, kept)[0]
-            order = loops.tonal_order(self._style.loop, self._streams.of("loop", kind))
-            near = loops.looped(near, order)
-            better = (
-                taste.score(near, self._mode, TRACKS) > taste.score(base, self._mode, TRACKS) - 0.04
-            )
-            if better and taste.similarity(base, near) >= ALIKE:
-                return near
-        return base
-
-    def _make(
-        self, z: Tensor, kind: str, given: Phrase | None, kept: Collection[str]
-    ) -> list[Phrase]:
-        return self._maker.phrases(
-            z,
-            style=self._wish.style,
-            energy=ENERGY[kind],
-            section="verse" if kind == "bridge" else kind,
-            bpm=self._bpm,
-            mode=self._mode,
-            tracks=TRACKS,
-            given=given,
-            given_tracks=kept if given is not None else (),
-        )
 
 
 def _write(
@@ -357,4 +195,4 @@ def _effects(
     return tuple(found)
 
 
-__all__ = ["Note", "PhraseMaker", "Wish", "choose", "compose"]
+__all__ = ["PhraseMaker", "Streams", "Wish", "choose", "compose"]
