@@ -39,8 +39,8 @@ class Recipe:
     mixing: Mixing = field(default_factory=Mixing)
     codec_share: float = 0.25  # part of the run that goes to the codec
     codec_rate: float = 2e-3
-    rate: float = 6e-4  # generator
-    judge_rate: float = 6e-4  # discriminator
+    rate: float = 5e-4  # generator
+    judge_rate: float = 8e-4  # discriminator
     warm_up: int = 100  # steps
     decay_from: float = 0.6  # part of the GAN's run after which rates fall
     penalty: float = 0.05
@@ -49,7 +49,7 @@ class Recipe:
     shared_head: float = 2.0
     turn: float = 0.3
     drop: float = 0.15
-    average: float = 0.999  # of the generator's weights
+    average: float = 0.998  # of the generator's weights
     held_out: int = 512  # phrases per evaluation
 
 
