@@ -236,3 +236,22 @@ async def test_slow_admission_is_deferred_first(
     refused = await world.alice.slash(world.channel, "essay", topic="123")
     await world.env.advance_time(60)
     assert "no words" in refused.response.content
+
+
+async def test_a_deferral_that_came_too_late_withdraws_the_request(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(submit, "ADMISSION_SECONDS", 0.05)
+    admit = world.house.admission.admit
+
+    async def slow(ask: Any) -> Any:
+        await asyncio.sleep(60)  # of the simulated clock
+        return await admit(ask)
+
+    monkeypatch.setattr(world.house.admission, "admit", slow)
+    world.env.inject_error("POST", "/interactions/*/callback", status=404, code=10062)
+    result = await world.alice.slash(world.channel, "essay", topic="the sea")
+    await world.env.advance_time(60)
+    assert not result.acknowledged
+    assert (await world.done(1)).state is State.CANCELLED
+    assert world.messages() == []
