@@ -19,9 +19,7 @@ pytestmark = pytest.mark.usefixtures("env")
 
 
 @pytest.fixture
-async def world(
-    settings: Settings, sqlite_store: Store, service_url: str
-) -> AsyncIterator[World]:
+async def world(settings: Settings, sqlite_store: Store, service_url: str) -> AsyncIterator[World]:
     async with GenerationClient(service_url) as client:
         made = World(settings, sqlite_store, client)
         await made.start()
