@@ -15,7 +15,7 @@ FORMS: dict[int, tuple[str, ...]] = {
     1: ("H",),
     2: ("VH", "HH"),
     3: ("VHH", "IVH", "VVH"),
-    4: ("IVHH", "VHVH", "VVHH", "IVHV"),
+    4: ("IVHH", "VHVH", "VVHH"),
     5: ("IVVHH", "IVHVH"),
     6: ("IVVHHO", "IVHVHH", "IVHBHO"),
     7: ("IVVHHBH", "IVVHVHO"),
