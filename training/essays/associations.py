@@ -63,7 +63,9 @@ def directions(found: sparse.csr_matrix, size: int = DIRECTIONS, rounds: int = 4
     order = np.argsort(values)[::-1][COMMON : COMMON + size]
     # The fourth root of the eigenvalue (square root of the singular value) balances the directions.
     vectors = (basis @ turn[:, order]) * values[order] ** 0.25
-    return (vectors / (np.linalg.norm(vectors, axis=1, keepdims=True) + 1e-9)).astype(np.float32)
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True) + 1e-9
+    result: Matrix = (vectors / lengths).astype(np.float32)
+    return result
 
 
 def write(path: Path, words: Sequence[str], vectors: Matrix) -> None:
