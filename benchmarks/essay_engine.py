@@ -4,7 +4,8 @@
 
 Rows: a loop over ``torch.nn.LSTM`` fed one token at a time, ``transformers.generate``, the engine
 drawing one candidate without guidance (the same work as those two), and the engine as it ships
-(several candidates a sentence, two voices; only the tokens that were kept are counted).
+(several candidates a sentence, two voices; only the tokens that were kept are counted). The ratio
+to the first row is of tokens a processor second, which other programs on the machine disturb least.
 """
 
 from __future__ import annotations
@@ -44,8 +45,25 @@ class Row:
     way: str
     streams: int
     tokens_per_second: float
+    tokens_per_cpu_second: float | None = None  # what a processor of one's own would give
     first_words_ms: float | None = None  # median over streams
     essay_seconds: float | None = None  # median over streams
+
+
+class Clock:
+    """Counts seconds, and seconds of this process on a processor, from now on."""
+
+    def __init__(self) -> None:
+        self._wall, self._own = time.perf_counter(), time.process_time()
+
+    @property
+    def wall(self) -> float:
+        """Seconds that have passed."""
+        return time.perf_counter() - self._wall
+
+    def row(self, way: str, streams: int, tokens: int) -> Row:
+        """Note how long ``tokens`` tokens took."""
+        return Row(way, streams, tokens / self.wall, tokens / (time.process_time() - self._own))
 
 
 class PlainWriter(nn.Module):
@@ -83,9 +101,9 @@ def time_plain(model: EssayLSTM, streams: int, tokens: int) -> Row:
     plain = PlainWriter(model)
     with torch.inference_mode():
         plain.write(streams, 5)
-        begun = time.perf_counter()
+        clock = Clock()
         plain.write(streams, tokens)
-    return Row("nn.LSTM loop", streams, streams * tokens / (time.perf_counter() - begun))
+    return clock.row("nn.LSTM loop", streams, streams * tokens)
 
 
 def time_generate(model: EssayLSTM, prompter: Prompter, streams: int, tokens: int) -> Row:
@@ -101,10 +119,9 @@ def time_generate(model: EssayLSTM, prompter: Prompter, streams: int, tokens: in
             "eos_token_id": None, "use_cache": True,
         }  # fmt: skip
         model.generate(ids, max_new_tokens=5, **settings)
-        begun = time.perf_counter()
+        clock = Clock()
         model.generate(ids, max_new_tokens=tokens, min_new_tokens=tokens, **settings)
-    seconds = time.perf_counter() - begun
-    return Row("transformers.generate", streams, streams * tokens / seconds)
+    return clock.row("transformers.generate", streams, streams * tokens)
 
 
 @contextmanager
@@ -123,7 +140,7 @@ def time_engine(way: str, engine: EssayEngine, streams: int, words: int) -> Row:
     lasts: list[float] = []
     tokens: list[int] = []
     over = threading.Semaphore(0)
-    begun = time.perf_counter()
+    clock = Clock()
 
     def listener() -> Any:
         heard = False
@@ -132,9 +149,9 @@ def time_engine(way: str, engine: EssayEngine, streams: int, words: int) -> Row:
             nonlocal heard
             if isinstance(event, EssayDelta) and not heard:
                 heard = True
-                firsts.append(time.perf_counter() - begun)
+                firsts.append(clock.wall)
             if isinstance(event, EssayDone):
-                lasts.append(time.perf_counter() - begun)
+                lasts.append(clock.wall)
                 tokens.append(event.tokens)
             if isinstance(event, EssayDone | Problem):
                 over.release()
@@ -147,9 +164,9 @@ def time_engine(way: str, engine: EssayEngine, streams: int, words: int) -> Row:
         engine.submit(request, listener())
     for _ in range(streams):
         over.acquire()
-    seconds = time.perf_counter() - begun
+    row = clock.row(way, streams, sum(tokens))
     first, last = statistics.median(firsts) * 1000, statistics.median(lasts)
-    return Row(way, streams, sum(tokens) / seconds, first, last)
+    return replace(row, first_words_ms=first, essay_seconds=last)
 
 
 def bandwidth_limit(model: EssayLSTM) -> float:
@@ -184,13 +201,14 @@ def measure(version: Version, streams: Sequence[int], words: int, tokens: int) -
 
 def show(rows: Sequence[Row]) -> None:
     """Print the table."""
-    table = Table("way", "streams", "tokens/s", "against nn.LSTM", "first words, ms", "essay, s")
-    plain = {row.streams: row.tokens_per_second for row in rows if row.way == "nn.LSTM loop"}
+    table = Table("way", "streams", "tok/s", "tok/cpu-s", "ratio", "first words, ms", "essay, s")
+    plain = {row.streams: row.tokens_per_cpu_second for row in rows if row.way == "nn.LSTM loop"}
     for row in rows:
-        base = plain.get(row.streams)
+        base, own = plain.get(row.streams), row.tokens_per_cpu_second
         table.add_row(
             row.way, str(row.streams), f"{row.tokens_per_second:,.0f}",
-            f"{row.tokens_per_second / base:.2f}" if base else "",
+            f"{own:,.0f}" if own else "",
+            f"{own / base:.2f}" if own and base else "",
             f"{row.first_words_ms:,.0f}" if row.first_words_ms is not None else "",
             f"{row.essay_seconds:.2f}" if row.essay_seconds is not None else "",
         )  # fmt: skip

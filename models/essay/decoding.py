@@ -25,13 +25,14 @@ class Decoding:
     temperature: float = 0.65
     min_p: float = 0.1
     top_p: float = 1.0  # 1 = off
-    guidance: float = 1.3  # 1 = off: no second voice is run
+    guidance: float = 1.25  # 1 = off: no second voice is run
     fatigue: float = 0.6  # nats taken from a content word just used
     fatigue_half_life: float = 90.0  # tokens
     name_shyness: float = 1.5  # nats taken from capitals inside a sentence
     pull: float = 2.0  # nats given to the words that lie nearest to the topic
     plan_pull: float = 5.0  # the same, while keywords are drawn
-    pull_from: float = 0.45  # cosine from which a word is pulled at all
+    plan_far: float = 0.3  # cosine below which keywords lose as much
+    pull_from: float = 0.35  # cosine from which a word is pulled at all
     forbidden: str = "()[]{}<>|=~\\@#_^`*+/"  # a token with one of these is never drawn
     # choosing among candidates
     candidates: int = 8  # sentences drafted side by side
@@ -44,7 +45,7 @@ class Decoding:
     coverage: float = 0.5
     novelty: float = 1.0
     fluency: float = 1.2
-    fluency_low: float = -3.4  # band of the mean log-probability of a token, in nats
+    fluency_low: float = -2.8  # band of the mean log-probability of a token, in nats
     fluency_high: float = -1.2
     # length
     tolerance: float = 0.05

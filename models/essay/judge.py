@@ -139,6 +139,7 @@ def _untidiness(text: str, about: set[str]) -> float:
         not is_english(word) for word in _LOWER.findall(body) if stem(word) not in about
     )
     points += 0.7 * sum(stem(word.lower()) not in about for word in _SOURCES.findall(body))
+    points += 1.0 * max(0, body.count("-") - 1)
     points += 0.4 * (body.count('"') > 0) + 0.3 * body.count(";")
     points -= 2 * HOPELESS * bool(_COARSE.search(body))
     return points

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from models.essay.associations import Associations
+import torch
+from torch import Tensor
+
+from models.essay.associations import Associations, Vector, associations
 from models.essay.grammar import PLAN_NEXT, PLAN_REST, PLAN_TEXT, PLAN_WORD, Mask
 from models.essay.lexicon import STOP_WORDS, Lexicon, Speller, content_words, stem
 from models.essay.prompt import (
@@ -16,8 +19,12 @@ from models.essay.prompt import (
     Plan,
     role_of,
 )
+from models.essay.sampling import Luck
 
 FEWEST_KEYWORDS = 2
+USUAL_KEYWORDS = 3
+NEAR = 0.4  # cosine from which a keyword belongs to the topic
+FIELD, CHOICE = 80, 6  # words of a topic's field; how many of the nearest are drawn from
 LONGEST_KEYWORD = 6  # tokens
 _SEP, _TEXT = SPECIAL_TOKENS.index(SEP), SPECIAL_TOKENS.index(TEXT)
 _INTRO, _CONCLUSION = 1, 3
@@ -57,6 +64,7 @@ class PlanCandidate:
         self.logp = 0.0
         self.gain = 0.0
         self.done = False
+        self.ended = False
 
     @property
     def written(self) -> int:
@@ -77,9 +85,11 @@ class PlanCandidate:
         return Mask.PLAN + bits
 
     def forbidden(self) -> list[int]:
-        """Keep keywords apart: one paragraph, one mention; other than the topic's, one essay."""
-        here = {word[0] for word in self.plan[-1]}
-        return sorted(here | (self._used - self._topic))
+        """Keep keywords apart: one mention each, but the last paragraph may return to the topic."""
+        if len(self.plan) == self._paragraphs > 1:
+            here = {word[0] for word in self.plan[-1]}
+            return sorted(here | (self._used - self._topic))
+        return sorted(self._used)
 
     def accepts(self, token: int) -> bool:
         """Refuse a token that spells no known word."""
@@ -93,12 +103,14 @@ class PlanCandidate:
         self.logp += logp
         self.gain += gain
         if token == _TEXT:
-            self.done = True
+            self.done = self.ended = True
         elif token == _SEP:
             self.plan.append([])
         elif self._lexicon.begins[token]:
             self.plan[-1].append([token])
-            self._used.add(token)
+            word = self._lexicon.texts[token].strip().lower()
+            for form in (word, f"{word}s", word.removesuffix("s")):
+                self._used.update(self._lexicon.starts_of(form) if form else ())
         else:
             self.plan[-1][-1].append(token)
 
@@ -117,7 +129,7 @@ def judge_plan(candidate: PlanCandidate, topic: str, known: Associations) -> flo
     """Rate an outline: near to the topic, varied, made of real words, few names."""
     plan = candidate.keywords()
     words = [word for keywords in plan for word in keywords]
-    if not words or not candidate.done:
+    if not words or not candidate.ended:
         return -100.0
     about = {stem(word) for word in content_words(topic)}
     nearness = known.nearness(words, known.mean(topic.split()))
@@ -135,6 +147,40 @@ def judge_plan(candidate: PlanCandidate, topic: str, known: Associations) -> flo
         - 1.5 * names
         - 1.0 * dull
     )
+
+
+def mend_plan(plan: Plan, topic: str, lexicon: Lexicon, directions: Tensor, luck: Luck) -> Plan:
+    """Put words of the topic's field where an outline strays from it, or says too little.
+
+    ``directions`` are those of all tokens (see ``Associations.table``): what is put in is then a
+    word that the model itself knows. A topic that nobody knows leaves the outline as it is.
+    """
+    known = associations()
+    subject = known.mean(topic.split())
+    if not subject.any():
+        return plan
+    own = [word for word in dict.fromkeys(topic.split()) if content_words(word)]
+    taken = {stem(word) for word in own}
+    best = (directions @ torch.from_numpy(subject)).topk(min(FIELD, len(directions))).indices
+    field = [lexicon.texts[n].strip() for n in best.tolist()]
+    mended = []
+    for number, keywords in enumerate(plan):
+        here = [w for w in keywords if stem(w) not in taken and _near(w, known, subject)]
+        if number in (0, len(plan) - 1):
+            here = [*own[:2], *here]
+        taken |= {stem(word) for word in here}
+        while len(here) < USUAL_KEYWORDS:
+            fresh = [w for w in field if w.islower() and stem(w) not in taken][:CHOICE]
+            if not fresh:
+                break
+            here.append(fresh[luck.pick(len(fresh))])
+            taken.add(stem(here[-1]))
+        mended.append(tuple(here[:PLAN_KEYWORDS]) or keywords)
+    return tuple(mended)
+
+
+def _near(word: str, known: Associations, subject: Vector) -> bool:
+    return any(n >= NEAR for n in known.nearness([word], subject))
 
 
 def fallback_plan(topic: str, paragraphs: int) -> Plan:

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-LENIENCE = 0.4  # of the fatigue that the topic's own words suffer
+LENIENCE = 0.7  # of the fatigue that the topic's own words suffer
 NUCLEUS = 256  # top-p looks at no more tokens than these
 
 

@@ -56,6 +56,11 @@ _OPEN = _DETERMINERS | split_set("and or but because if than of very from with w
 _STOP = re.compile(r"[,.;:!?]")
 
 
+def leans(word: str) -> bool:
+    """Tell whether a sentence cannot stop after a word."""
+    return word.lower().strip(",;:") in _OPEN
+
+
 def allows(text: str, before: str, piece: str) -> bool:
     """Tell whether ``piece`` may follow ``text``, whose last word is ``before`` (lower case)."""
     if piece.startswith(" "):

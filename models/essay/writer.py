@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from models.contract import EssayDelta, EssayDone, EssayPlan, EssayRequest, Progress
+from models.essay import syntax
 from models.essay.associations import Associations
 from models.essay.decoding import Decoding
 from models.essay.judge import HOPELESS, Place, Record
@@ -24,6 +25,7 @@ from models.essay.plan import (
     PlanCandidate,
     fallback_plan,
     judge_plan,
+    mend_plan,
     paragraph_count,
     paragraph_words,
 )
@@ -143,6 +145,8 @@ class Draft:
         pull = strength * (near - how.pull_from).clamp(min=0.0) / (1 - how.pull_from)
         # Frequent words ("students") come by themselves; ids are sorted by frequency.
         pull *= (torch.arange(1.0, len(pull) + 1).log() / math.log(PLAIN_RANK)).clamp(max=1.0)
+        if self.paragraph < 0:  # keywords have no business far from the topic
+            pull[self.tools.lexicon.content & (near < how.plan_far)] -= strength
         pull[self._own] = pull[self._own].clamp(min=strength / 3)
         return pull
 
@@ -189,14 +193,15 @@ class Draft:
             feed_bare=self._prefix(prompter.prefix(replace(self.wish, topic=""), open_plan=True)),
         )  # fmt: skip
         scores = [judge_plan(outline, self.topic.subject, self.tools.known) for outline in outlines]
-        best = max(range(len(outlines)), key=scores.__getitem__)
+        best: int = max(range(len(outlines)), key=scores.__getitem__)
+        kept: int | None
         bare = self._prefix(prompter.prefix(replace(self.wish, topic="")))
-        if outlines[best].done and all(outlines[best].keywords()):
-            plan: Plan = outlines[best].keywords()
-            tail: list[int] = outlines[best].tokens[-1:]
-            kept: int | None = best
-        else:  # the model has no idea: the topic's own words must do
-            plan = fallback_plan(self.topic.subject, self.paragraphs)
+        drawn = outlines[best].keywords()
+        sound = outlines[best].ended and all(drawn)
+        plan = self._mended(drawn if sound else fallback_plan(self.topic.subject, self.paragraphs))
+        if sound and plan == drawn:
+            tail, kept = outlines[best].tokens[-1:], best
+        else:  # tell the model the outline that it did not find itself
             tail, kept = [*prompter.plan_ids(plan)[1:], prompter.ids["<text>"]], None
         self.wish = replace(self.wish, plan=plan)
         self.plan = EssayPlan(title=self.topic.title, paragraphs=plan)
@@ -209,6 +214,10 @@ class Draft:
         first = (*fed[:-1], replace(fed[-1], paragraph=0))
         bare = (*bare[:-1], replace(bare[-1], paragraph=0))
         return Part((), 0, 0.0, feed=first, feed_bare=bare, bare_anew=True, kept=kept)
+
+    def _mended(self, plan: Plan) -> Plan:
+        tools = self.tools
+        return mend_plan(plan, self.topic.subject, tools.lexicon, tools.directions, self.luck)
 
     def _prefix(self, ids: Sequence[int]) -> tuple[Fed, ...]:
         return tuple(Fed(token, -1, self.request.words) for token in ids)
@@ -226,7 +235,7 @@ class Draft:
             place = Place(not self.text, inside == 0, self._closing)
             drafts, best = yield from self._best_sentence(begin, room, place)
             draft = drafts[best]
-            self._keep(draft, new_paragraph=inside == 0 and self.paragraph > 0)
+            self._keep(draft, room, new_paragraph=inside == 0 and self.paragraph > 0)
             inside += draft.written
             if self._finished(room, draft):
                 return
@@ -255,7 +264,8 @@ class Draft:
     ) -> Generator[Part, None, tuple[list[SentenceCandidate], int]]:
         """Draw candidates, again while all are hopeless; return the last ones and the best."""
         how, record = self.how, self._record
-        for round_number in range(how.rounds):
+        rounds = 2 * how.rounds if room.final and how.rounds > 1 else how.rounds
+        for round_number in range(rounds):
             drafts = [
                 SentenceCandidate(
                     self.tools.lexicon,
@@ -277,9 +287,9 @@ class Draft:
                 break
         return drafts, best
 
-    def _keep(self, draft: SentenceCandidate, *, new_paragraph: bool) -> None:
+    def _keep(self, draft: SentenceCandidate, room: Room, *, new_paragraph: bool) -> None:
         """Add a sentence to the essay and send it off."""
-        sentence = tidy(draft.text if draft.ended else draft.text.rstrip(" ,;:-'\"") + ".")
+        sentence = tidy(draft.text if draft.ended else _cut(draft.text, room))
         self._record.add(draft.text, draft.words)
         self._openers = [*self._openers[-1:], draft.tokens[0]]
         self.fatigue.use(draft.tokens)
@@ -291,7 +301,8 @@ class Draft:
         self._speak(Progress(stage="writing", done=min(1.0, self.written / self.request.words)))
 
     def _finished(self, room: Room, draft: SentenceCandidate) -> bool:
-        return room.closing and (room.ends(draft.written) or self.left < ROOM_AT_ALL)
+        words = draft.written if draft.ended else room.left - self.left
+        return room.closing and (room.ends(words) or self.left < ROOM_AT_ALL)
 
 
 ROOM_AT_ALL = 4  # words: nothing can be said in fewer
@@ -303,6 +314,15 @@ _RULES = (
     (re.compile(r"\b([Aa]) (?=[aeio](?!ne\b|nce\b|u[a-z])[a-z])"), r"\1n "),
     (re.compile(r"\b([Aa])n (?=[bcdfgjklmnpqrstvwxyz][a-z])"), r"\1 "),
 )
+
+
+def _cut(text: str, room: Room) -> str:
+    """Stop a sentence that found no end, where it fits and can stop at all."""
+    most = min(room.longest, room.left) if room.closing else room.longest
+    words = text.split()[:most]
+    while len(words) > 1 and syntax.leans(words[-1]):
+        words.pop()
+    return " ".join(words).rstrip(" ,;:-'\".!?") + "."
 
 
 def tidy(sentence: str) -> str:

@@ -9,10 +9,12 @@ from models.essay.plan import (
     PlanCandidate,
     fallback_plan,
     judge_plan,
+    mend_plan,
     paragraph_count,
     paragraph_words,
 )
 from models.essay.prompt import SPECIAL_TOKENS
+from models.essay.sampling import Luck
 from tests.models.essay import tiny
 
 SEP, TEXT = SPECIAL_TOKENS.index("<sep>"), SPECIAL_TOKENS.index("<text>")
@@ -67,11 +69,11 @@ def test_the_grammar_leads_to_one_group_of_keywords_a_paragraph(lexicon: Lexicon
     assert not (made.mask - Mask.PLAN) & 1  # four are enough
     assert (made.mask - Mask.PLAN) & 8 and not (made.mask - Mask.PLAN) & 4
     made.take(TEXT, 0.0, 0.0)
-    assert made.done
+    assert made.done and made.ended
     assert made.keywords() == (("cats", "dogs"), ("rivers", "books", "trains", "games"))
 
 
-def test_keywords_are_not_repeated_except_the_topics(lexicon: Lexicon) -> None:
+def test_keywords_come_once_but_the_end_may_return_to_the_topic(lexicon: Lexicon) -> None:
     made = PlanCandidate(lexicon, Speller(), 2, ids(lexicon, "cats"))
     for word in ("cats", "dogs"):
         for token in ids(lexicon, word):
@@ -80,6 +82,26 @@ def test_keywords_are_not_repeated_except_the_topics(lexicon: Lexicon) -> None:
     assert {cats, dogs} <= set(made.forbidden())
     made.take(SEP, 0.0, 0.0)
     assert dogs in made.forbidden() and cats not in made.forbidden()
+
+
+def test_an_outline_given_up_is_no_outline(lexicon: Lexicon) -> None:
+    made = PlanCandidate(lexicon, Speller(), 2, [])
+    for token in ids(lexicon, "cats"):
+        made.take(token, 0.0, 0.0)
+    made.give_up()
+    assert made.done and not made.ended
+    assert judge_plan(made, "cats", associations()) < -50
+
+
+def test_mending_puts_the_topics_field_where_an_outline_strays(lexicon: Lexicon) -> None:
+    plan = (("trains", "because"), ("dogs", "songs"), ("games", "lakes"))
+    directions = associations().table(lexicon)
+    mended = mend_plan(plan, "cats", lexicon, directions, Luck(3))
+    assert mended == mend_plan(plan, "cats", lexicon, directions, Luck(3))
+    assert mended[0][0] == "cats" == mended[2][0] and "dogs" in mended[1]
+    assert not {"because", "trains"} & {word for words in mended for word in words[:1]}
+    assert all(2 <= len(words) <= 4 for words in mended)
+    assert mend_plan(plan, "skibidi", lexicon, directions, Luck(3)) == plan
 
 
 def test_masks_let_plans_hold_words_only(lexicon: Lexicon) -> None:

@@ -86,7 +86,7 @@ def test_fatigue_fades_and_spares() -> None:
     fatigue = Fatigue(torch.tensor([True, True, False, True]), strength=2.0, half_life=10)
     fatigue.spare([3])
     fatigue.use([0, 2, 3])
-    assert fatigue.bias().tolist() == pytest.approx([-2.0, 0.0, 0.0, -0.8])
+    assert fatigue.bias().tolist() == pytest.approx([-2.0, 0.0, 0.0, -1.4])
     fatigue.use([2] * 10)
     assert fatigue.bias()[0].item() == pytest.approx(-1.0)
 
