@@ -19,7 +19,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import torch
 import typer
@@ -118,9 +118,9 @@ def time_generate(model: EssayLSTM, prompter: Prompter, streams: int, tokens: in
             "condition": condition, "do_sample": True, "temperature": 0.8, "min_p": 0.06,
             "eos_token_id": None, "use_cache": True,
         }  # fmt: skip
-        model.generate(ids, max_new_tokens=5, **settings)
+        cast(Any, model).generate(ids, max_new_tokens=5, **settings)
         clock = Clock()
-        model.generate(ids, max_new_tokens=tokens, min_new_tokens=tokens, **settings)
+        cast(Any, model).generate(ids, max_new_tokens=tokens, min_new_tokens=tokens, **settings)
     return clock.row("transformers.generate", streams, streams * tokens)
 
 
