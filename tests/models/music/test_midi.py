@@ -56,7 +56,12 @@ def test_grid_follows_a_change_of_tempo(tmp_path: Path) -> None:
 
 def test_instruments_get_roles_by_programme_and_register() -> None:
     midi = pretty_midi.PrettyMIDI()
-    for program, pitch, track in ((0, 60, "keys"), (0, 84, "lead"), (38, 30, "bass"), (50, 60, "pad")):
+    for program, pitch, track in (
+        (0, 60, "keys"),
+        (0, 84, "lead"),
+        (38, 30, "bass"),
+        (50, 60, "pad"),
+    ):
         instrument = pretty_midi.Instrument(program)
         chord = (0, 4, 7) if track in ("keys", "pad") else (0,)
         instrument.notes = [

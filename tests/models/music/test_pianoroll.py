@@ -76,9 +76,7 @@ def test_folding_keeps_the_pitch_class_inside_the_register(track: str) -> None:
 
 @given(tunes, st.sampled_from(TRACKS[1:]), st.integers(-5, 6))
 @settings(max_examples=40, deadline=None)
-def test_notes_of_a_phrase_write_the_same_phrase(
-    tune: list[Note], track: str, shift: int
-) -> None:
+def test_notes_of_a_phrase_write_the_same_phrase(tune: list[Note], track: str, shift: int) -> None:
     phrase = Phrase.from_notes({track: tune})
     again = Phrase.from_notes({track: phrase.notes(track, shift)}, -shift)
     assert np.array_equal(phrase.roll, again.roll) and np.array_equal(phrase.onset, again.onset)
