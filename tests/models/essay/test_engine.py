@@ -141,6 +141,19 @@ def test_batch_mates_never_change_a_text(make: Callable[..., EssayEngine], greed
         assert (alone.text, alone.plan) == (done.text, done.plan)
 
 
+def test_in_fp32_a_greedy_text_is_the_same_alone_and_among_others(tmp_path: Path) -> None:
+    exact = tiny.publish(tmp_path, "exact", tiny.trained(), candidates=3, precision="fp32")
+    engine = EssayEngine(device="cpu", slots=4, queue_limit=8)
+    engine.load(exact)
+    engine.start()
+    try:
+        asked = [request(t, words=50 + 20 * n, greedy=True) for n, t in enumerate(tiny.THINGS[:6])]
+        together = [listener.done.text for listener in write(engine, *asked)]
+        assert [write(engine, one)[0].done.text for one in asked] == together
+    finally:
+        engine.stop()
+
+
 @pytest.mark.parametrize("words", [50, 100, 250])
 def test_has_the_length_asked_for(make: Callable[..., EssayEngine], words: int) -> None:
     [listener] = write(make(), request(words=words, seed=2))
