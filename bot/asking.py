@@ -35,8 +35,8 @@ _SPELLING |= {"Cb": "B", "Fb": "E"}
 class Ask:
     """What somebody typed, where, and how to answer.
 
-    ``parameters`` may hold topic, words, style, seed; or style, bpm, bars, key, format, seed. Left
-    out or None means the default.
+    ``parameters`` may hold topic, words, style, seed; or style, bpm, bars, key, format, seed,
+    variation. Left out or None means the default.
     """
 
     kind: Kind
@@ -92,6 +92,7 @@ def beat_parameters(
         bars=_whole(bars, "bars_range", BARS_MIN, BARS_MAX),
         key=None if key is None else _key(str(key)),
         format=_format(values.get("format")),
+        variation=seed_of(values.get("variation") or 0),
     )
 
 

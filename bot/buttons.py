@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Self
 
@@ -32,6 +33,8 @@ from models.contract import BeatTake, EssayDone
 
 #: What every essay can be had as.
 DOCUMENTS = frozenset({"docx", "pdf", "md"})
+#: How many relatives of a beat the button draws from: short enough a number to read on a card.
+VARIATIONS = 999
 
 Button = discord.ui.Button[discord.ui.View]
 
@@ -77,12 +80,12 @@ class ResultButton(SafeButton, template=cards.BUTTON_ID):
 
 
 async def _again(interaction: Interaction, request: Request, _: str | None) -> None:
-    values = request.parameters.model_dump(mode="json")
+    values = request.parameters.model_dump(mode="json", exclude={"variation"})
     await submit(interaction, request.kind, values, parent_id=request.id)
 
 
 async def _vary(interaction: Interaction, request: Request, _: str | None) -> None:
-    """Play it again in the same style, tempo and key; only the seed is new."""
+    """Play a near relative: the same seed, moved a little in the space of the model."""
     take, asked = request.outcome, request.parameters
     if not isinstance(take, BeatTake) or not isinstance(asked, BeatParameters):
         raise Refusal("reply.unavailable_yet")
@@ -92,8 +95,16 @@ async def _vary(interaction: Interaction, request: Request, _: str | None) -> No
         "bars": take.bars,
         "key": take.key,
         "format": asked.format.value,
+        "seed": request.seed,
+        "variation": _another(asked.variation),
     }
     await submit(interaction, "beat", values, parent_id=request.id)
+
+
+def _another(variation: int) -> int:
+    """Draw a variation that is neither the song itself nor the one at hand."""
+    drawn = 1 + secrets.randbelow(VARIATIONS - 1)
+    return drawn if drawn != variation else VARIATIONS
 
 
 async def _edit(interaction: Interaction, request: Request, _: str | None) -> None:

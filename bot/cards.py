@@ -228,6 +228,8 @@ def beat(
     if picture is not None:
         embed.set_image(url=f"attachment://{picture.name}")
     facts = [say("card.seed", seed=take.seed), take.model_version]
+    if isinstance(request.parameters, BeatParameters) and request.parameters.variation:
+        facts.insert(1, say("card.variation", number=request.parameters.variation))
     _finish(say, request, embed, facts, left, room)
     return Card(embed, view_of(_result_buttons(say, request.id, vary=True)), taken)
 

@@ -125,6 +125,7 @@ class Maker:
             seed=request.seed,
             format=wanted.format,
             max_bytes=request.upload_limit,
+            variation=wanted.variation,
         )
         async with aclosing(_watched(self._client.beat(asked))) as stream:
             async for event in stream:

@@ -11,6 +11,7 @@ from models.contract import (
     BARS_MIN,
     BPM_MAX,
     BPM_MIN,
+    SEED_LIMIT,
     TOPIC_LIMIT,
     WORDS_MAX,
     WORDS_MIN,
@@ -40,6 +41,7 @@ class BeatParameters(Shape):
     bars: int = Field(default=16, ge=BARS_MIN, le=BARS_MAX)
     key: str | None = None
     format: AudioFormat = AudioFormat.MP3
+    variation: int = Field(default=0, ge=0, lt=SEED_LIMIT)  # see BeatRequest; set by a button
 
 
 Parameters = EssayParameters | BeatParameters

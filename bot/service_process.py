@@ -221,7 +221,7 @@ def _python_path() -> str:
 
 @asynccontextmanager
 async def generation_url(settings: Settings) -> AsyncIterator[str]:
-    """Give the address of the generation service: the configured one, or a local one for now."""
+    """Give the address of the generation service: the configured one, or one of our own."""
     if settings.generation_url is not None:
         yield settings.generation_url
         return

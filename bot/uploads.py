@@ -61,7 +61,8 @@ async def read_upload(name: str, data: bytes, *, seconds: float = SECONDS) -> st
         env={"PATH": os.environ.get("PATH", ""), "PYTHONUTF8": "1"},
     )
     try:
-        output, _ = await asyncio.wait_for(process.communicate(data), seconds)
+        async with asyncio.timeout(seconds):
+            output, _ = await process.communicate(data)
     except TimeoutError:
         raise UploadError(Sentence("upload_slow", name=shown)) from None
     finally:

@@ -154,7 +154,9 @@ class Worker:
     async def _rest(self) -> None:
         """Wait for a kick, or a moment."""
         try:
-            await asyncio.wait_for(self._kicked.wait(), POLL_SECONDS)
+            # Not wait_for: in Python 3.11 it can swallow a cancellation.
+            async with asyncio.timeout(POLL_SECONDS):
+                await self._kicked.wait()
         except TimeoutError:
             return
         self._kicked.clear()

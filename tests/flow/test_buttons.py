@@ -39,13 +39,24 @@ async def test_again_asks_the_same_with_a_new_seed(world: World, service: FakeSe
     assert world.message(await world.request(number)).embeds[0].title == "On the sea"  # as it was
 
 
-async def test_vary_keeps_what_the_seed_had_chosen(world: World, service: FakeService) -> None:
+async def test_vary_plays_a_near_relative_and_says_which(
+    world: World, service: FakeService
+) -> None:
     number, message = await beat(world, bars=8, seed=7)
     result = await press(world, world.alice, message, "vary", number)
     varied = await world.done(world.number(result))
     asked = service.beats[-1]
     assert (asked.style, asked.bpm, asked.key, asked.bars) == ("lofi", 84, "A minor", 8)
-    assert varied.seed != 7
+    assert asked.seed == varied.seed == 7 and asked.variation > 0
+    shown = world.message(varied)
+    assert f"variation {asked.variation}" in str(shown.embeds[0].to_dict())
+
+    result = await press(world, world.alice, shown, "vary", varied.id)
+    await world.done(world.number(result))
+    assert service.beats[-1].variation not in (0, asked.variation)
+    result = await press(world, world.alice, shown, "again", varied.id)
+    await world.done(world.number(result))
+    assert service.beats[-1].variation == 0 and service.beats[-1].seed != 7
 
 
 async def test_edit_opens_the_form_filled_in_and_asks_again(

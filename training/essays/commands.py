@@ -12,6 +12,8 @@ import typer
 
 from models.essay.lstm import EssayLSTM
 from models.registry import Registry, RegistryError, Version
+from training import options
+from training.about import About, read_about
 from training.essays.corpus import CorpusError
 from training.essays.evaluation import Report, measure_likelihood
 from training.essays.examination import Examination, examine
@@ -19,7 +21,7 @@ from training.essays.pack import Packed
 from training.essays.pipeline import Finished, Orders
 from training.essays.pipeline import train as train_phases
 from training.essays.presets import read_preset
-from training.essays.publishing import About, publish, read_about
+from training.essays.publishing import PRIVATE, publish
 from training.essays.textstats import rep_n
 from training.essays.writing import Order, write_all
 from training.loop import Diverged
@@ -33,20 +35,18 @@ _GATE_TOPICS = ("Friendship", "The price of success", "Learning at home")
 
 def train(
     corpus: Annotated[Path, typer.Option(help="File, folder or zip of essays.")],
-    out: Annotated[Path, typer.Option(help="Run folder: progress, checkpoints, samples.")],
-    preset: Annotated[str, typer.Option(help="cpu, gpu or tiny.")] = "cpu",
-    max_minutes: Annotated[float | None, typer.Option(help="Stop after this long.")] = None,
-    steps: Annotated[int | None, typer.Option(help="Override the preset's steps.")] = None,
-    seed: Annotated[int, typer.Option()] = 1,
-    resume: Annotated[bool, typer.Option(help="Go on from the run folder.")] = False,
-    continue_from: Annotated[str | None, typer.Option(help="Version or alias.")] = None,
-    registry: Annotated[Path | None, typer.Option(help="Where new versions go.")] = None,
-    publish_as: Annotated[str | None, typer.Option("--publish", help="Version's name.")] = None,
-    promote: Annotated[bool, typer.Option(help="Make it live if it passes the gate.")] = False,
-    about: Annotated[
-        Path | None, typer.Option(help="Text on data and licence for the card.")
-    ] = None,
-    threads: Annotated[int | None, typer.Option(help="CPU threads.")] = None,
+    out: options.Out,
+    preset: options.PresetName = "cpu",
+    max_minutes: options.MaxMinutes = None,
+    steps: options.Steps = None,
+    seed: options.Seed = 1,
+    resume: options.Resume = False,
+    continue_from: options.ContinueFrom = None,
+    registry: options.RegistryFolder = None,
+    publish_as: options.PublishAs = None,
+    promote: options.Promote = False,
+    about: options.AboutFile = None,
+    threads: options.Threads = None,
 ) -> None:
     """Train the essay writer on a corpus."""
     out.mkdir(parents=True, exist_ok=True)
@@ -63,7 +63,7 @@ def train(
         outcome = finished.outcome
         if outcome.state == "finished" and (publish_as or promote):
             name = publish_as or fresh_name(house, FAMILY)
-            outcome = _hand_in(house, name, orders, finished, read_about(about), promote)
+            outcome = _hand_in(house, name, orders, finished, read_about(about, PRIVATE), promote)
     except (CorpusError, RegistryError, Diverged, ValueError) as error:
         outcome = Outcome("failed", str(error))
     outcome.write(out)

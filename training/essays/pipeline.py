@@ -20,7 +20,7 @@ from training.essays.prepare import Prepared, phase_data, prepare
 from training.essays.presets import Phase, Preset
 from training.essays.task import EssayTask, prime
 from training.loop import Plan, run
-from training.runs import Outcome, write_json
+from training.runs import Outcome
 
 
 @dataclass(frozen=True)
@@ -156,9 +156,6 @@ def write_model(finished: Finished, folder: Path) -> None:
     model.save_pretrained(folder)
     finished.prepared.tokenizer.save_pretrained(folder)
     finished.prepared.lexicon.save(folder / "lexicon.json")
-    write_json(
-        folder / "generation.json", {"temperature": 0.8, "top_p": 0.92, "guidance": 1.3, "mark": 5}
-    )
 
 
 def describe(orders: Orders, finished: Finished) -> dict[str, object]:

@@ -4,35 +4,21 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from models.registry import Registry, Version
+from training.about import About
 from training.essays.evaluation import Report
 from training.essays.pipeline import Finished, Orders, describe, write_model
 from training.essays.prepare import GENERAL
 from training.runs import write_json
 
-PRIVATE = "Trained on a private collection; the weights may be used as far as its texts allow."
-
-
-@dataclass(frozen=True)
-class About:
-    """What a card says of the data: a licence in a few words, and a text in Markdown."""
-
-    licence: str = "as the texts' licences allow"
-    text: str = PRIVATE
-
-
-def read_about(path: Path | None) -> About:
-    """Read a Markdown file whose first line is ``Licence: ...``; without a file, say private."""
-    if path is None:
-        return About()
-    first, _, text = path.read_text(encoding="utf-8").partition("\n")
-    if not first.startswith("Licence: "):
-        raise ValueError(f"The first line of {path} must be 'Licence: ...'.")
-    return About(first.removeprefix("Licence: ").strip(), text.strip())
+PRIVATE = About(
+    "as the texts' licences allow",
+    "Trained on a private collection; the weights may be used as far as its texts allow.",
+)
 
 
 def publish(

@@ -10,13 +10,15 @@ import torch
 import typer
 
 from models.registry import Registry, RegistryError, UnknownVersion, Version
+from training import options
+from training.about import read_about
 from training.loop import Diverged, Plan, load_checkpoint, run
 from training.music.build import models_of, new_models, style_names
 from training.music.corpus import Corpus, CorpusError, read_corpus, read_takes
 from training.music.evaluation import Report, write_sheets
 from training.music.evaluation import evaluate as compare
 from training.music.presets import Preset, read_preset
-from training.music.publishing import publish, read_about
+from training.music.publishing import PRIVATE, publish
 from training.music.task import MusicTask
 from training.promote import Figure, fresh_name
 from training.promote import promote as promote_version
@@ -27,21 +29,19 @@ FAMILY = "music"
 
 def train(
     corpus: Annotated[Path, typer.Option(help="Phrase file, or folder with .npz and .mid.")],
-    out: Annotated[Path, typer.Option(help="Run folder: progress, checkpoints, samples.")],
-    preset: Annotated[str, typer.Option(help="cpu, gpu or tiny.")] = "cpu",
-    max_minutes: Annotated[float | None, typer.Option(help="Stop after this long.")] = None,
-    steps: Annotated[int | None, typer.Option(help="Override the preset's steps.")] = None,
-    seed: Annotated[int, typer.Option()] = 1,
-    resume: Annotated[bool, typer.Option(help="Go on from the run folder.")] = False,
-    continue_from: Annotated[str | None, typer.Option(help="Version or alias.")] = None,
-    registry: Annotated[Path | None, typer.Option(help="Where new versions go.")] = None,
-    publish_as: Annotated[str | None, typer.Option("--publish", help="Version's name.")] = None,
-    promote: Annotated[bool, typer.Option(help="Make it live if it passes the gate.")] = False,
+    out: options.Out,
+    preset: options.PresetName = "cpu",
+    max_minutes: options.MaxMinutes = None,
+    steps: options.Steps = None,
+    seed: options.Seed = 1,
+    resume: options.Resume = False,
+    continue_from: options.ContinueFrom = None,
+    registry: options.RegistryFolder = None,
+    publish_as: options.PublishAs = None,
+    promote: options.Promote = False,
     style: Annotated[str, typer.Option(help="Style of MIDI files outside style folders.")] = "own",
-    about: Annotated[
-        Path | None, typer.Option(help="Text on data and licence for the card.")
-    ] = None,
-    threads: Annotated[int | None, typer.Option(help="CPU threads.")] = None,
+    about: options.AboutFile = None,
+    threads: options.Threads = None,
 ) -> None:
     """Train the beat generator on a music collection."""
     if threads:
@@ -80,7 +80,7 @@ def _train(
     live = _live_report(registry, corpus, style, count, seed) if promote else None
     version = publish(
         registry, publish_as or fresh_name(registry, FAMILY), task, songs, report, preset,
-        read_about(about), parent=parent.name if parent else None,
+        read_about(about, PRIVATE), parent=parent.name if parent else None,
     )  # fmt: skip
     if not promote:
         sentence = f"{outcome.sentence} It is published as {version.name}."

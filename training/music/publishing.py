@@ -4,36 +4,22 @@ from __future__ import annotations
 
 import json
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 from models.music.gan import save_generator
 from models.registry import Registry, Version
+from training.about import About
 from training.music.build import save_judge
 from training.music.corpus import Corpus
 from training.music.evaluation import Report, write_sheets
 from training.music.presets import Preset
 from training.music.task import MusicTask
 
-PRIVATE = "The songs of a private collection; the weights may be used as far as those allow."
-
-
-@dataclass(frozen=True)
-class About:
-    """What a card says of the data: a licence in a few words, and a text in Markdown."""
-
-    licence: str = "as the songs' licences allow"
-    text: str = PRIVATE
-
-
-def read_about(path: Path | None) -> About:
-    """Read a Markdown file whose first line is ``Licence: ...``; without a file, say private."""
-    if path is None:
-        return About()
-    first, _, text = path.read_text(encoding="utf-8").partition("\n")
-    if not first.startswith("Licence: "):
-        raise ValueError(f"The first line of {path} must be 'Licence: ...'.")
-    return About(first.removeprefix("Licence: ").strip(), text.strip())
+PRIVATE = About(
+    "as the songs' licences allow",
+    "The songs of a private collection; the weights may be used as far as those allow.",
+)
 
 
 def publish(

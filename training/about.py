@@ -1,0 +1,27 @@
+"""What a model card says of the data it was trained on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class About:
+    """A licence in a few words, and a text in Markdown."""
+
+    licence: str
+    text: str
+
+
+def read_about(path: Path | None, private: About) -> About:
+    """Read a Markdown file whose first line is ``Licence: ...``; without a file, give ``private``.
+
+    Raises ValueError with one plain sentence when the first line is another.
+    """
+    if path is None:
+        return private
+    first, _, text = path.read_text(encoding="utf-8").partition("\n")
+    if not first.startswith("Licence: "):
+        raise ValueError(f"The first line of {path} must be 'Licence: ...'.")
+    return About(first.removeprefix("Licence: ").strip(), text.strip())
