@@ -15,7 +15,11 @@ SEED_LIMIT = 2**31
 TOPIC_LIMIT = 500
 WORDS_MIN, WORDS_MAX = 50, 1200
 BPM_MIN, BPM_MAX = 60, 180
-BARS_MIN, BARS_MAX = 4, 32
+BARS_MIN, BARS_MAX = 4, 64
+TRACKS_MIN, TRACKS_MAX = 3, 12
+TITLE_LIMIT = 80
+OPENING_LIMIT = 2000
+SAMPLE_LIMIT = 8_000_000  # bytes of an uploaded sample
 
 TONICS = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
 KEYS = tuple(f"{tonic} {mode}" for tonic in TONICS for mode in ("major", "minor"))
@@ -43,6 +47,7 @@ class AudioFormat(StrEnum):
     MP3 = "mp3"
     OGG = "ogg"
     WAV = "wav"
+    FLAC = "flac"
     MID = "mid"
 
 
@@ -56,6 +61,9 @@ class EssayRequest(Shape):
     seed: Seed
     version: str | None = Field(default=None, description="None: the live one")
     greedy: bool = Field(default=False, description="Most likely token at every step")
+    opening: str | None = Field(
+        default=None, max_length=OPENING_LIMIT, description="Text that the essay goes on from"
+    )
 
 
 class EssayPlan(Shape):
@@ -102,6 +110,10 @@ class BeatRequest(Shape):
     variation: int = Field(
         default=0, ge=0, lt=SEED_LIMIT, description="0: the song itself, else a near relative"
     )
+    sample: str | None = Field(
+        default=None, description="A MIDI or audio file in base64, to be played around"
+    )
+    stems: bool = Field(default=False, description="A zip of one file a track, too")
 
 
 class BeatTake(Shape):
@@ -119,8 +131,46 @@ class BeatTake(Shape):
     audio: str | None = Field(description="None when only MIDI was asked for")
     midi: str
     picture: str = Field(description="PNG of the piano-roll")
+    stems: str | None = Field(default=None, description="Zip of one audio file a track")
     loudness: float | None = Field(default=None, description="Integrated, LUFS")
     true_peak: float | None = Field(default=None, description="dBTP")
+    seconds: float
+
+
+class AlbumRequest(Shape):
+    """Ask for a record; None lets the seed choose."""
+
+    request_id: str = Field(max_length=64)
+    title: str = Field(min_length=1, max_length=TITLE_LIMIT)
+    tracks: int = Field(default=6, ge=TRACKS_MIN, le=TRACKS_MAX)
+    style: str | None = None
+    seed: Seed
+    max_bytes: int | None = Field(default=None, gt=0, description="Largest zip")
+    version: str | None = None
+
+
+class AlbumTrack(Shape):
+    """One track of a finished record."""
+
+    number: int
+    title: str
+    bpm: int
+    key: str
+    bars: int
+    duration: float = Field(description="Seconds")
+
+
+class AlbumTake(Shape):
+    """The finished record; files are base64."""
+
+    title: str
+    style: str
+    seed: int
+    model_version: str
+    tracks: tuple[AlbumTrack, ...]
+    archive: str = Field(description="Zip of tagged audio files")
+    medley: str = Field(description="MP3 of at most 30 seconds")
+    cover: str = Field(description="PNG")
     seconds: float
 
 
@@ -130,6 +180,8 @@ class Progress(Shape):
     stage: Literal["queued", "planning", "playing", "mixing", "encoding", "writing"]
     done: float = Field(ge=0, le=1)
     ahead: int = Field(default=0, ge=0, description="Requests before this one, when queued")
+    part: int = Field(default=0, ge=0, description="Track of a record that is being made")
+    parts: int = Field(default=0, ge=0, description="Tracks of the record")
 
 
 class StyleInfo(Shape):
@@ -197,6 +249,7 @@ class Problem(Shape):
 
 EssayEvent = Progress | EssayPlan | EssayDelta | EssayDone
 BeatEvent = Progress | BeatTake
+AlbumEvent = Progress | AlbumTake
 
 #: Names of the server-sent events, in both directions of the wire.
 EVENTS: dict[str, type[Shape]] = {
@@ -205,5 +258,6 @@ EVENTS: dict[str, type[Shape]] = {
     "delta": EssayDelta,
     "essay": EssayDone,
     "take": BeatTake,
+    "album": AlbumTake,
     "problem": Problem,
 }

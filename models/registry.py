@@ -3,7 +3,8 @@
 Layout of a root (the shipped one is read only, the writable one lies in the data directory)::
 
     <root>/<family>/<version>/   weights, config, tokenizer, metrics, card, MANIFEST.json
-    <root>/<family>/aliases.json {"live": "<version>", "previous": "<version>"}
+    <root>/<family>/aliases.json {"live": "<version>", "previous": "<version>"}; a style of its own
+                                 has "<style>.live", "<style>.previous", "<style>.candidate"
     <root>/<family>/history.jsonl  one line a move of an alias
 """
 
@@ -151,28 +152,29 @@ class Registry:
         return Version(family, name, target, manifest)
 
     def move_alias(self, family: str, alias: str, name: str, why: str = "") -> None:
-        """Point an alias at a version, atomically; the old ``live`` becomes ``previous``."""
+        """Point an alias at a version, atomically; a ``live`` replaced becomes ``previous``."""
         _check_name(alias)
         self.resolve(family, name)
         root = self._own() / family
         root.mkdir(parents=True, exist_ok=True)
         aliases = self.aliases(family)
         before = aliases.get(alias)
-        if alias == "live" and before and before != name:
-            aliases["previous"] = before
+        if alias.endswith("live") and before and before != name:
+            aliases[alias.removesuffix("live") + "previous"] = before
         aliases[alias] = name
         _write_json(root / "aliases.json", aliases)
         line = {"at": time.time(), "alias": alias, "from": before, "to": name, "why": why}
         with (root / "history.jsonl").open("a", encoding="utf-8") as history:
             history.write(json.dumps(line) + "\n")
 
-    def rollback(self, family: str, why: str = "rollback") -> Version:
-        """Point ``live`` back at ``previous``."""
-        previous = self.aliases(family).get("previous")
+    def rollback(self, family: str, why: str = "rollback", style: str | None = None) -> Version:
+        """Point ``live`` (of a style) back at ``previous``."""
+        prefix = f"{style}." if style else ""
+        previous = self.aliases(family).get(f"{prefix}previous")
         if previous is None:
             raise UnknownVersion(f"There is no earlier {family} model to go back to.")
-        self.move_alias(family, "live", previous, why)
-        return self.resolve(family)
+        self.move_alias(family, f"{prefix}live", previous, why)
+        return self.resolve(family, f"{prefix}live")
 
     def _roots(self) -> list[Path]:
         return [root for root in (self.writable, self.shipped) if root is not None]

@@ -14,6 +14,9 @@ Steps = Annotated[int | None, typer.Option(help="Override the preset's steps.")]
 Seed = Annotated[int, typer.Option()]
 Resume = Annotated[bool, typer.Option(help="Go on from the run folder.")]
 ContinueFrom = Annotated[str | None, typer.Option(help="Version or alias.")]
+WarmStart = Annotated[
+    str | None, typer.Option(help="Run the preset's phases from this version's weights.")
+]
 RegistryFolder = Annotated[Path | None, typer.Option(help="Where new versions go.")]
 PublishAs = Annotated[str | None, typer.Option("--publish", help="Version's name.")]
 Promote = Annotated[bool, typer.Option(help="Make it live if it passes the gate.")]

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from models.contract import BPM_MAX, BPM_MIN
+from models.contract import BPM_MAX, BPM_MIN, TRACKS_MAX, TRACKS_MIN
 from models.music import encoding, keys
 from models.music.arranger import Streams, Wish, choose
 from models.music.dsp import RATE, Audio, audio
@@ -23,7 +23,6 @@ from models.music.picture import COLOURS
 from models.music.song import Song
 from models.music.styles import style_of
 
-TRACKS_MIN, TRACKS_MAX = 3, 12
 MEDLEY_SECONDS = 30.0
 _COVER = 1000  # pixels
 #: Shape of a record: energy of each track by its place, first to last (0 calm .. 1 full).

@@ -120,3 +120,23 @@ def test_what_a_dead_process_left_is_no_version(registry: Registry, tmp_path: Pa
 def test_a_registry_without_a_writable_root_is_read_only(tmp_path: Path) -> None:
     with pytest.raises(RegistryError, match="read only"):
         put(Registry(None, tmp_path), tmp_path, "e-1")
+
+
+def test_a_style_has_aliases_and_a_way_back_of_its_own(tmp_path: Path) -> None:
+    registry, folder = Registry(tmp_path / "own", shipped=None), tmp_path / "made"
+    folder.mkdir()
+    (folder / "weights").write_text("x")
+    for name in ("base", "first", "second"):
+        registry.publish("essay", name, folder, parent=None)
+    registry.move_alias("essay", "live", "base")
+    registry.move_alias("essay", "s7.live", "first")
+    registry.move_alias("essay", "s7.live", "second")
+
+    back = registry.rollback("essay", style="s7")
+
+    assert back.name == "first"
+    assert registry.aliases("essay") == {
+        "live": "base",
+        "s7.live": "first",
+        "s7.previous": "second",
+    }

@@ -42,6 +42,7 @@ def train(
     seed: options.Seed = 1,
     resume: options.Resume = False,
     continue_from: options.ContinueFrom = None,
+    warm_start: options.WarmStart = None,
     registry: options.RegistryFolder = None,
     publish_as: options.PublishAs = None,
     promote: options.Promote = False,
@@ -57,8 +58,12 @@ def train(
         if threads or chosen.threads:
             torch.set_num_threads(threads or chosen.threads)
         house = Registry(registry)
-        parent = house.resolve(FAMILY, continue_from) if continue_from else None
-        orders = Orders(corpus, out, chosen, max_minutes, steps, seed, resume, parent)
+        if continue_from and warm_start:
+            raise ValueError("Please give either --continue-from or --warm-start, not both.")
+        wanted = continue_from or warm_start
+        parent = house.resolve(FAMILY, wanted) if wanted else None
+        own = warm_start is None
+        orders = Orders(corpus, out, chosen, max_minutes, steps, seed, resume, parent, own)
         finished = train_phases(orders)
         outcome = finished.outcome
         if outcome.state == "finished" and (publish_as or promote):

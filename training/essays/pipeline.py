@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import cast
 
 import torch
+from accelerate import Accelerator
 from safetensors.torch import load_file, save_file
 from transformers import PreTrainedTokenizerFast
 
@@ -44,19 +45,26 @@ class Orders:
     seed: int = 1
     resume: bool = False
     parent: Version | None = None
+    own: bool = True  # with a parent: adapt it to a collection; else run every phase from it
 
 
 def train(orders: Orders) -> Finished:
     """Run every phase that is not finished yet."""
     torch.manual_seed(orders.seed)
     tokenizer, lexicon, model = _parent(orders.parent)
-    if orders.parent:  # a collection of one's own is small and may be about anything
+    adapting = orders.parent is not None and orders.own
+    if adapting:  # a collection of one's own is small and may be about anything
         own = replace(orders.preset, unseen_topics=(), held_out_share=0.1)
         orders = replace(orders, preset=own)
     prepared = prepare(
-        orders.corpus, orders.out, orders.preset, orders.seed, tokenizer=tokenizer, lexicon=lexicon
+        orders.corpus,
+        orders.out,
+        orders.preset,
+        orders.seed,
+        tokenizer=tokenizer,
+        lexicon=lexicon if adapting else None,  # a corpus of the same kind is counted anew
     )
-    phases = (orders.preset.own_phase,) if orders.parent else orders.preset.phases
+    phases = (orders.preset.own_phase,) if adapting else orders.preset.phases
     if model is None:
         torch.manual_seed(orders.seed)
         model = EssayLSTM(orders.preset.config(len(prepared.tokenizer)))
@@ -101,8 +109,11 @@ def _phase(
         name: (packed, _spread(packed.documents, preset.held_out_documents))
         for name, packed in prepared.held_out.items()
     }
-    recipe = replace(phase.recipe, seed=orders.seed)
-    task = EssayTask(model, prepared.tokenizer, data, shown, recipe)
+    # A warm start reads in another order than its parent, which did not reach the end.
+    order = orders.seed + (0 if orders.own else 1)
+    recipe = replace(phase.recipe, seed=order)
+    accelerator = _accelerator(preset.precision)
+    task = EssayTask(model, prepared.tokenizer, data, shown, recipe, accelerator)
     outcome = run(
         task,
         folder,
@@ -120,6 +131,13 @@ def _phase(
     if outcome.state == "finished":
         model.load_state_dict(weights, strict=False)
     return outcome
+
+
+def _accelerator(precision: str) -> Accelerator:
+    """Choose the device, and half-width products where it computes them itself."""
+    gpu = torch.cuda.is_available()
+    able = gpu or torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    return Accelerator(cpu=not gpu, mixed_precision=precision if able else "no")
 
 
 def _plan(orders: Orders, phase: Phase) -> Plan:

@@ -44,6 +44,7 @@ class Preset:
     layers: int = 2
     head: int = 2048
     threads: int = 0  # 0 = leave as it is
+    precision: Literal["no", "bf16"] = "no"  # of the products; weights stay fp32
     minimum_documents: int = 20
     minimum_mark: float = 93.0
     general_chunks: int = 48_000  # pieces of the encyclopedia that are read

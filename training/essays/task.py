@@ -92,7 +92,7 @@ class EssayTask:
         norm = self._accelerator.clip_grad_norm_(self._learner.parameters(), self.recipe.clip)
         self._optimiser.step()
         self._optimiser.zero_grad()
-        self._state = (state[0].detach(), state[1].detach())
+        self._state = (state[0].detach().float(), state[1].detach().float())
         self._step += 1
         self._average()
         scalars = {"loss": float(loss.detach()), "norm": float(norm), "rate": self._rate()}
