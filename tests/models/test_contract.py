@@ -39,7 +39,7 @@ def test_an_essay_outside_the_limits_is_no_request(change: dict[str, object]) ->
         essay(**change)
 
 
-@pytest.mark.parametrize("change", [{"bpm": 59}, {"bars": BARS_MAX + 1}, {"format": "flac"}])
+@pytest.mark.parametrize("change", [{"bpm": 59}, {"bars": BARS_MAX + 1}, {"format": "aiff"}])
 def test_a_beat_outside_the_limits_is_no_request(change: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         BeatRequest.model_validate({"request_id": "1", "seed": 7} | change)
