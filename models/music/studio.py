@@ -19,11 +19,11 @@ from models.contract import (
     Progress,
     StyleInfo,
 )
-from models.music import encoding, picture
+from models.music import encoding, mixer, multitrack, picture, stems
 from models.music.arranger import Streams, Wish, compose
 from models.music.encoding import Tags
 from models.music.gan import CONFIG, Generator, load_generator
-from models.music.mixer import Mixed, produce
+from models.music.mixer import Mixed
 from models.music.song import Song, to_midi
 from models.music.styles import style_of
 from models.music.voices import Players
@@ -36,11 +36,21 @@ _FORM: dict[AudioFormat, encoding.Form] = {
     AudioFormat.MP3: "mp3",
     AudioFormat.OGG: "ogg",
     AudioFormat.WAV: "wav",
+    AudioFormat.FLAC: "flac",
 }
 
 
 class Cancelled(Exception):
     """The caller no longer wants the take."""
+
+
+@dataclass(frozen=True)
+class _Sounds:
+    """What is heard of a song: the mix as a file, and its parts."""
+
+    mixed: Mixed | None = None
+    encoded: encoding.Encoded | None = None
+    parts: bytes | None = None
 
 
 @dataclass(frozen=True)
@@ -116,19 +126,33 @@ class BeatStudio:
         check()
         image = picture.draw(song, title)
         check()
-        mixed: Mixed | None = None
-        encoded: encoding.Encoded | None = None
-        if request.format is not AudioFormat.MID:
-            report(Progress(stage="playing", done=0.15))
-            mixed = produce(
-                song, self._players, check, lambda: report(Progress(stage="mixing", done=0.45))
-            )
-            report(Progress(stage="encoding", done=0.8))
-            tags = Tags(title, song.bpm, song.key, song.seed, loaded.version.name)
-            form = _FORM[request.format]
-            encoded = encoding.encode(mixed.audio, form, tags, request.max_bytes, check)
+        sounds = self._sounds(request, song, title, loaded.version.name, report, check)
         report(Progress(stage="encoding", done=1))
-        return _take(song, loaded.version.name, midi, image, mixed, encoded, started)
+        return _take(song, loaded.version.name, midi, image, sounds, started)
+
+    def _sounds(
+        self, request: BeatRequest, song: Song, title: str, version: str, report: Report,
+        check: Callable[[], None],
+    ) -> _Sounds:  # fmt: skip
+        """Play, mix and encode what was asked for; the parts are taken before they are summed."""
+        wants_mix = request.format is not AudioFormat.MID
+        if not (wants_mix or request.stems):
+            return _Sounds()
+        report(Progress(stage="playing", done=0.15))
+        played = stems.record(song, self._players, check)
+        report(Progress(stage="mixing", done=0.45))
+        faded = mixer.balance(song, played, check)
+        parts: bytes | None = None
+        if request.stems:
+            parts = multitrack.pack(song, faded, title, version, request.max_bytes, check)
+        if not wants_mix:
+            return _Sounds(parts=parts)
+        mixed = mixer.finish(faded, song, check)
+        report(Progress(stage="encoding", done=0.8))
+        tags = Tags(title, song.bpm, song.key, song.seed, version)
+        form = _FORM[request.format]
+        encoded = encoding.encode(mixed.audio, form, tags, request.max_bytes, check)
+        return _Sounds(mixed, encoded, parts)
 
     def _now(self) -> _Loaded:
         if self._loaded is None:
@@ -150,9 +174,9 @@ def _wish(request: BeatRequest, loaded: _Loaded) -> Wish:
 
 
 def _take(
-    song: Song, version: str, midi: bytes, image: bytes,
-    mixed: Mixed | None, encoded: encoding.Encoded | None, started: float,
-) -> BeatTake:  # fmt: skip
+    song: Song, version: str, midi: bytes, image: bytes, sounds: _Sounds, started: float
+) -> BeatTake:
+    mixed, encoded = sounds.mixed, sounds.encoded
     return BeatTake(
         style=song.style.name,
         bpm=song.bpm,
@@ -166,6 +190,7 @@ def _take(
         audio=_text(encoded.data) if encoded else None,
         midi=_text(midi),
         picture=_text(image),
+        stems=_text(sounds.parts) if sounds.parts else None,
         loudness=round(mixed.loudness, 2) if mixed else None,
         true_peak=round(mixed.true_peak, 2) if mixed else None,
         seconds=round(time.monotonic() - started, 3),

@@ -2,6 +2,7 @@ import base64
 import io
 import threading
 import time
+import zipfile
 from pathlib import Path
 
 import pretty_midi
@@ -106,6 +107,19 @@ def test_midi_alone_skips_the_audio(studio: BeatStudio) -> None:
     assert take.format is AudioFormat.MID
     assert take.audio is None and take.loudness is None
     assert "mixing" not in {p.stage for p in seen}
+
+
+def test_flac_and_stems_are_made_of_the_same_song(studio: BeatStudio, tmp_path: Path) -> None:
+    take, _ = make(studio, ask(format="flac", stems=True))
+    assert take.format is AudioFormat.FLAC and take.audio and take.stems
+    said = described(base64.b64decode(take.audio), tmp_path / "x.flac")
+    assert length(said) == pytest.approx(take.duration, abs=0.05)
+    with zipfile.ZipFile(io.BytesIO(base64.b64decode(take.stems))) as zipped:
+        assert zipped.read("notes.mid") == base64.b64decode(take.midi)
+    plain, _ = make(studio, ask(format="flac"))
+    assert plain.stems is None and plain.audio == take.audio
+    only, _ = make(studio, ask(format="mid", stems=True))
+    assert only.stems == take.stems and only.audio is None
 
 
 def test_open_choices_come_from_the_seed(studio: BeatStudio) -> None:
