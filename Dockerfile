@@ -19,6 +19,8 @@ RUN if [ "$COMPUTE" = cpu ]; then index=https://download.pytorch.org/whl/cpu; \
 
 FROM python:${PYTHON}-slim-bookworm
 # MuseScore General (MIT licence) sounds better than the SoundFont inside pretty_midi.
+# Debian drops old package versions from its archive, so a pinned one would soon not install.
+# hadolint ignore=DL3008
 RUN apt-get update \
     && apt-get install -y --no-install-recommends musescore-general-soundfont-small \
     && rm -rf /var/lib/apt/lists/* \
@@ -37,7 +39,7 @@ ENV PATH=/opt/venv/bin:$PATH \
     DATA_DIR=/data \
     SOUNDFONT=/usr/share/sounds/sf3/MuseScore_General_Lite.sf3 \
     LOG_JSON=true
-USER ghostwriter
+USER 10001
 VOLUME /data
 # The bot's own health page; compose.yaml overrides it for the service.
 HEALTHCHECK --interval=30s --timeout=5s --start-period=60s --retries=3 \
