@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,23 +12,24 @@ from models.music.song import Section
 
 NAMES = {"I": "intro", "V": "verse", "H": "hook", "B": "bridge", "O": "outro"}
 #: Forms by the number of four-bar phrases; a letter is a phrase, the same letter the same music.
+#: From eight phrases on there is always a bridge, and it is followed by the hook or the way out.
 FORMS: dict[int, tuple[str, ...]] = {
     1: ("H",),
     2: ("VH", "HH"),
     3: ("VHH", "IVH", "VVH"),
-    4: ("IVHH", "VHVH", "VVHH"),
-    5: ("IVVHH", "IVHVH"),
-    6: ("IVVHHO", "IVHVHH", "IVHBHO"),
-    7: ("IVVHHBH", "IVVHVHO"),
-    8: ("IVVHHBHO", "IVVHHVHO", "VVHHBVHH"),
-    9: ("IVVHHVHHO",),
-    10: ("IVVHHVVHHO", "IVVHHVBHHO"),
-    11: ("IVVHHVVBHHO",),
-    12: ("IVVHHVVHHBHO",),
+    4: ("IVHH", "VHVH", "VVHH", "VHBH"),
+    5: ("IVVHH", "IVHVH", "IVHBH"),
+    6: ("IVVHHO", "IVHVHH", "IVHBHO", "VVHHBH"),
+    7: ("IVVHHBH", "IVVHVHO", "IVHHBHO"),
+    8: ("IVVHHBHO", "IVHVHBHO", "VVHHBVHH"),
+    9: ("IVVHHBHHO", "IVVHVHBHO"),
+    10: ("IVVHHBBHHO", "IVVHHVBHHO"),
+    11: ("IVVHHVVBHHO", "IVVHHVHBHHO"),
+    12: ("IVVHHVVHHBHO", "IVVHHVHHBHHO"),
     13: ("IVVHHVVHHBHHO",),
     14: ("IVVHHVVHHBBHHO",),
     15: ("IIVVHHVVHHBBHHO",),
-    16: ("IIVVHHVVHHBBHHHO",),
+    16: ("IIVVHHVVHHBBHHHO", "IVVVVHHVVHHBBHHO"),
 }
 LONGEST = BARS * max(FORMS)
 #: What drums may be thinned to: the classes that still play.
@@ -72,14 +74,8 @@ def plan(bars: int, random: np.random.Generator) -> tuple[Section, ...]:
     letters = forms[int(random.integers(len(forms)))]
     sections: list[Section] = []
     first = 0
-    while first < bars:
-        letter = letters[first // BARS]
-        length = BARS
-        while (first + length) // BARS < len(letters) and letters[
-            (first + length) // BARS
-        ] == letter:
-            length += BARS
-        length = min(length, bars - first)
+    for letter, same in itertools.groupby(letters):
+        length = min(BARS * len([*same]), bars - first)
         sections.append(Section(NAMES[letter], first, length))
         first += length
     return tuple(sections)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from models.music import loops, taste
-from models.music.pianoroll import BARS, TRACKS, Phrase
+from models.music.pianoroll import BARS, TONES, TRACKS, Phrase
 from models.music.song import Section
 from models.music.styles import Style
 
@@ -23,7 +23,9 @@ DRIFT, VARIATION = 0.12, 0.25
 #: A repeat less similar than this would not be heard as one.
 ALIKE = 0.55
 #: Energy the generator is asked for: 0 sparse .. 3 dense.
-ENERGY = {"verse": 1, "hook": 3, "bridge": 1}
+ENERGY = {"verse": 1, "hook": 3, "bridge": 0}
+#: What likeness to the other sections costs a bridge, beside a taste of 0..1.
+_CONTRAST = 0.4
 _KINDS = {"intro": "verse", "outro": "verse"}  # whose material a section borrows
 
 
@@ -117,15 +119,27 @@ class Material:
             if kind != "verse" and "verse" in self._base and self._keeps_groove(kind):
                 given = self._base["verse"][1]
             made = self._make(z, kind, given, ("drums",))
-            pick = taste.best(made, self._mode, TRACKS)
+            pick = self._pick(made, kind)
             if self._wish.variation:
                 z = z[pick : pick + 1].repeat(CANDIDATES, 1)
                 seed = self._streams.number(kind, "variation", self._wish.variation)
                 z = self._maker.nudge(z, VARIATION, seed)
                 made = self._make(z, kind, given, ("drums",))
-                pick = taste.best(made, self._mode, TRACKS)
+                pick = self._pick(made, kind)
             self._base[kind] = z[pick : pick + 1], self._shaped(made[pick], kind)
         return self._base[kind]
+
+    def _pick(self, made: Sequence[Phrase], kind: str) -> int:
+        """Choose the best phrase; for a bridge one that is also unlike what was heard before."""
+        if kind != "bridge":
+            return taste.best(made, self._mode, TRACKS)
+        heard = [phrase for _, phrase in self._base.values()]
+        rated = [
+            taste.score(phrase, self._mode, TRACKS)
+            - _CONTRAST * max((taste.similarity(phrase, h, TONES) for h in heard), default=0.0)
+            for phrase in made
+        ]
+        return int(np.argmax(rated))
 
     def _shaped(self, phrase: Phrase, kind: str) -> Phrase:
         """Give a phrase its loop; drums taken over from the verse have theirs."""
@@ -142,8 +156,8 @@ class Material:
         )
 
     def _keeps_groove(self, kind: str) -> bool:
-        """Most songs keep their drum pattern from verse to hook."""
-        return self._streams.of("groove", kind).random() < 0.6
+        """Most songs keep their drum pattern from verse to hook; a bridge brings its own."""
+        return kind != "bridge" and self._streams.of("groove", kind).random() < 0.6
 
     def _relative(self, z: Tensor, base: Phrase, kind: str, visit: int, place: int) -> Phrase:
         """Answer a phrase with one near it: drums and harmony stay, lines may move."""

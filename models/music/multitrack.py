@@ -19,6 +19,7 @@ _DRUMS = ("kick", "snare", "tops")
 LADDER: tuple[tuple[Form, int], ...] = (
     ("flac", 0), ("mp3", 192), ("mp3", 128), ("mp3", 96), ("mp3", 64), ("mp3", 48),
 )  # fmt: skip
+_TOO_LONG = "The parts are too long for the file size allowed here; ask for fewer bars."
 Check = Callable[[], None]
 
 

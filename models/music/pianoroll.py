@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 Cells = NDArray[np.bool_]
 
 TRACKS = ("drums", "bass", "keys", "lead", "pad")
+TONES = TRACKS[1:]  # the tracks that have pitches
 BARS = 4
 STEPS = 16  # per bar: sixteenths
 LENGTH = BARS * STEPS

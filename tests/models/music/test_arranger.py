@@ -103,6 +103,21 @@ def test_a_section_end_has_a_fill_and_the_next_begins_with_a_kick() -> None:
             assert min(abs(k - at) for k in kicks) < 0.03
 
 
+@pytest.mark.parametrize("bars", [30, 64])
+def test_every_full_section_ends_in_a_fill(bars: int) -> None:
+    made = song(bars=bars, style="funk_disco", bpm=100)
+
+    def last_beat(bar: int) -> list[tuple[int, int]]:
+        end = (bar + 1) * made.bar_seconds
+        steps = [(n, round((n.start - end) / made.bar_seconds * 16)) for n in made.tracks["drums"]]
+        return sorted((step, n.pitch) for n, step in steps if -4 <= step < 0)
+
+    assert {"intro", "verse", "hook", "bridge", "outro"} == set(made.section_names())
+    for section in made.sections:
+        if section.name in ("verse", "hook"):
+            assert last_beat(section.last) != last_beat(section.first)
+
+
 def test_a_variation_is_near_and_not_the_same() -> None:
     plain, varied, again = song(), song(variation=3), song(variation=3)
     assert to_midi(varied, "x") == to_midi(again, "x")

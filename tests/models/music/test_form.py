@@ -19,6 +19,15 @@ def test_forms_have_as_many_phrases_as_they_say() -> None:
         assert all(len(form) == count and set(form) <= set(NAMES) for form in forms)
 
 
+@pytest.mark.parametrize("bars", range(32, LONGEST + 1))
+def test_long_songs_have_a_bridge_between_hooks_or_before_the_end(bars: int) -> None:
+    for seed in range(4):
+        names = [section.name for section in plan(bars, np.random.default_rng(seed))]
+        assert names.count("bridge") == 1
+        place = names.index("bridge")
+        assert "hook" in names[:place] and names[place + 1] in ("hook", "verse")
+
+
 @pytest.mark.parametrize("bars", [0, 3, LONGEST + 1])
 def test_impossible_lengths_are_refused(bars: int) -> None:
     with pytest.raises(ValueError, match="between 4 and 64 bars"):
