@@ -11,6 +11,7 @@ from models.contract import (
     BARS_MIN,
     BPM_MAX,
     BPM_MIN,
+    OPENING_LIMIT,
     SEED_LIMIT,
     TOPIC_LIMIT,
     WORDS_MAX,
@@ -31,6 +32,9 @@ class EssayParameters(Shape):
     topic: str = Field(min_length=1, max_length=TOPIC_LIMIT)
     words: int = Field(default=400, ge=WORDS_MIN, le=WORDS_MAX)
     style: str | None = None
+    opening: str | None = Field(default=None, max_length=OPENING_LIMIT)
+    #: Alias of the version that serves a guild's own style, which ``style`` then names.
+    version: str | None = None
 
 
 class BeatParameters(Shape):
@@ -42,6 +46,8 @@ class BeatParameters(Shape):
     key: str | None = None
     format: AudioFormat = AudioFormat.MP3
     variation: int = Field(default=0, ge=0, lt=SEED_LIMIT)  # see BeatRequest; set by a button
+    #: Alias of the version that serves a guild's own style, which ``style`` then names.
+    version: str | None = None
 
 
 Parameters = EssayParameters | BeatParameters

@@ -10,7 +10,9 @@ from sqlalchemy.exc import DBAPIError
 
 from bot.store.artifacts import Artifacts
 from bot.store.database import Database, StoreError, connect, unreachable
+from bot.store.documents import Documents
 from bot.store.guilds import Guilds
+from bot.store.offers import Offers
 from bot.store.queue import MAX_ATTEMPTS
 from bot.store.ratings import Ratings, Tally
 from bot.store.recovery import MAX_AGE, MAX_DELIVERIES
@@ -18,34 +20,46 @@ from bot.store.requests import Requests
 from bot.store.runs import Runs
 from bot.store.schema import head, migrate, revision
 from bot.store.shapes import (
+    MINIMUM_MARK,
     NOBODY,
     Artifact,
+    Document,
     Event,
     GuildSettings,
+    NewDocument,
     NewRequest,
     NewRun,
+    NewStyle,
+    Offer,
     Page,
     Pulse,
     Rating,
     Request,
     Run,
     RunState,
+    Style,
     utc_now,
 )
 from bot.store.states import FINAL, OPEN, State
+from bot.store.styles import Styles
 
 __all__ = [
     "FINAL",
     "MAX_AGE",
     "MAX_ATTEMPTS",
     "MAX_DELIVERIES",
+    "MINIMUM_MARK",
     "NOBODY",
     "OPEN",
     "Artifact",
+    "Document",
     "Event",
     "GuildSettings",
+    "NewDocument",
     "NewRequest",
     "NewRun",
+    "NewStyle",
+    "Offer",
     "Page",
     "Pulse",
     "Rating",
@@ -55,6 +69,7 @@ __all__ = [
     "State",
     "Store",
     "StoreError",
+    "Style",
     "Tally",
     "migrate",
     "utc_now",
@@ -71,6 +86,9 @@ class Store:
         self.guilds = Guilds(database)
         self.ratings = Ratings(database)
         self.runs = Runs(database)
+        self.styles = Styles(database)
+        self.documents = Documents(database)
+        self.offers = Offers(database)
 
     @classmethod
     async def open(cls, url: str, *, clock: Callable[[], datetime] = utc_now) -> Store:

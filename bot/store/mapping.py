@@ -9,12 +9,28 @@ from typing import Any
 from sqlalchemy import Row
 
 from bot.parameters import BeatParameters, EssayParameters
-from bot.store.shapes import Artifact, Event, NewRequest, NewRun, Rating, Request, Run, RunState
+from bot.store.shapes import (
+    Artifact,
+    Document,
+    Event,
+    NewDocument,
+    NewRequest,
+    NewRun,
+    Offer,
+    Rating,
+    Request,
+    Run,
+    RunState,
+    Style,
+)
 from bot.store.states import State
 from models.contract import BeatTake, EssayDone
 
 _REQUEST = tuple(f.name for f in fields(Request))
 _RUN = tuple(f.name for f in fields(Run))
+_STYLE = tuple(f.name for f in fields(Style))
+_DOCUMENT = tuple(f.name for f in fields(Document))
+_OFFER = tuple(f.name for f in fields(Offer))
 
 
 def columns(new: NewRequest) -> dict[str, Any]:
@@ -68,3 +84,25 @@ def run(row: Row[Any]) -> Run:
     """Read a training run."""
     values = {name: getattr(row, name) for name in _RUN}
     return Run(**values | {"state": RunState(values["state"])})
+
+
+def style(row: Row[Any]) -> Style:
+    """Read a style."""
+    return Style(**{name: getattr(row, name) for name in _STYLE})
+
+
+def document_columns(new: NewDocument) -> dict[str, Any]:
+    """Name the columns of a new document."""
+    values = {f.name: getattr(new, f.name) for f in fields(NewDocument)}
+    return values | {"sketch": list(new.sketch)}
+
+
+def document(row: Row[Any]) -> Document:
+    """Read a document."""
+    values = {name: getattr(row, name) for name in _DOCUMENT}
+    return Document(**values | {"sketch": tuple(values["sketch"])})
+
+
+def offer(row: Row[Any]) -> Offer:
+    """Read an offer."""
+    return Offer(**{name: getattr(row, name) for name in _OFFER})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from sqlalchemy import case, delete, func, insert, select, update
@@ -9,7 +10,10 @@ from sqlalchemy import case, delete, func, insert, select, update
 from bot.store import mapping
 from bot.store.database import Database
 from bot.store.shapes import Rating
-from bot.store.tables import ratings
+from bot.store.tables import ratings, requests
+
+#: Of the normal distribution, for 95 %.
+_Z = 1.959964
 
 _UP = func.sum(case((ratings.c.value > 0, 1), else_=0))
 _DOWN = func.sum(case((ratings.c.value < 0, 1), else_=0))
@@ -21,6 +25,18 @@ class Tally:
 
     up: int
     down: int
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Between which shares of likes the true one lies: Wilson's interval, 95 %."""
+        n = self.up + self.down
+        if n == 0:
+            return 0.0, 1.0
+        share, square = self.up / n, _Z * _Z / n
+        middle = share + square / 2
+        spread = _Z * math.sqrt(share * (1 - share) / n + square / (4 * n))
+        low, high = ((middle + way * spread) / (1 + square) for way in (-1, 1))
+        return max(0.0, low), min(1.0, high)
 
 
 class Ratings:
@@ -60,6 +76,14 @@ class Ratings:
         async with self._db.read() as db:
             rows = (await db.execute(asked)).all()
         return {version: Tally(int(up), int(down)) for version, up, down in rows if version}
+
+    async def by_alias(self) -> dict[str, Tally]:
+        """Count the opinions of what each guild's style made, by the alias it was asked under."""
+        alias = requests.c.parameters["version"].as_string()
+        asked = select(alias, _UP, _DOWN).join(requests, requests.c.id == ratings.c.request_id)
+        async with self._db.read() as db:
+            rows = (await db.execute(asked.group_by(alias))).all()
+        return {name: Tally(int(up), int(down)) for name, up, down in rows if name}
 
     async def forget(self, user_id: int) -> None:
         """Delete a user's opinions."""

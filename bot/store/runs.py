@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from sqlalchemy import and_, insert, select, update
@@ -45,11 +45,20 @@ class Runs:
         async with self._db.read() as db:
             return [mapping.run(row) for row in (await db.execute(asked)).all()]
 
-    async def history(self, family: str | None = None, limit: int = 10) -> list[Run]:
-        """List the last runs, newest first."""
-        asked = select(runs).order_by(runs.c.id.desc()).limit(limit)
+    async def history(
+        self,
+        family: str | None = None,
+        limit: int = 10,
+        *,
+        styles: Collection[int] | None = None,
+        page: int = 0,
+    ) -> list[Run]:
+        """List the last runs, newest first; with ``styles``, only those that taught one of them."""
+        asked = select(runs).order_by(runs.c.id.desc()).limit(limit).offset(page * limit)
         if family is not None:
             asked = asked.where(runs.c.family == family)
+        if styles is not None:
+            asked = asked.where(runs.c.style_id.in_(styles))
         async with self._db.read() as db:
             return [mapping.run(row) for row in (await db.execute(asked)).all()]
 
@@ -80,6 +89,10 @@ class Runs:
     async def report(self, run_id: int, progress: Mapping[str, Any]) -> bool:
         """Keep the last line of progress of a running run."""
         return await self._move(run_id, {RunState.RUNNING}, progress=dict(progress))
+
+    async def set_record(self, run_id: int, record: Mapping[str, Any]) -> bool:
+        """Keep what an open run learns from."""
+        return await self._move(run_id, set(RUN_OPEN), record=dict(record))
 
     async def request_stop(self, run_id: int) -> Run | None:
         """Stop a waiting run at once, or ask a running one to; None when it is over."""

@@ -177,6 +177,12 @@ class NewRun:
     channel_id: int | None = None
     message_id: int | None = None
     locale: str = "en"
+    #: None: the model that every guild shares.
+    style_id: int | None = None
+    preset: str | None = None
+    #: The run whose folder and checkpoint this one goes on with.
+    resumes: int | None = None
+    run_dir: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,12 +192,98 @@ class Run(NewRun):
     id: int
     state: RunState
     pid: int | None = None
-    run_dir: str | None = None
     stop_requested: bool = False
     #: The last line of the run's progress file.
     progress: Mapping[str, Any] = field(default_factory=dict)
+    #: The documents it learned from, and those that were there before and are absent.
+    record: Mapping[str, Any] | None = None
     version: str | None = None
     sentence: str | None = None
     created_at: datetime
     started_at: datetime | None = None
     finished_at: datetime | None = None
+
+
+#: Marks below this do not teach, unless a style says otherwise.
+MINIMUM_MARK = 93.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewStyle:
+    """A manner of its own that a guild wants to teach a model."""
+
+    guild_id: int
+    family: str
+    name: str
+    created_by: int
+    minimum_mark: float = MINIMUM_MARK
+
+
+@dataclass(frozen=True, kw_only=True)
+class Style(NewStyle):
+    """A guild's style."""
+
+    id: int
+    published: bool = False
+    created_at: datetime
+    deleted_at: datetime | None = None
+
+    @property
+    def key(self) -> str:
+        """Name that its aliases in the registry begin with."""
+        return f"s{self.id}"
+
+    @property
+    def live(self) -> str:
+        """Alias of the version that serves it."""
+        return f"{self.key}.live"
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewDocument:
+    """One text, song or recording on its way into a style's collection."""
+
+    style_id: int
+    sha256: str
+    #: Ending of its file, without the dot.
+    kind: str
+    #: What its file was called; shown, never used as a path.
+    name: str
+    title: str
+    #: In per cent; None where nobody gave one.
+    mark: float | None = None
+    language: str | None = None
+    words: int | None = None
+    size: int
+    #: The smallest hashes of its word sequences: what finds near-duplicates.
+    sketch: tuple[int, ...] = ()
+    added_by: int
+    #: The request whose result this is, given by its author.
+    request_id: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Document(NewDocument):
+    """One document of a style; a removed one keeps its row, not its file."""
+
+    id: int
+    added_at: datetime
+    removed_at: datetime | None = None
+
+    @property
+    def file(self) -> str:
+        """Name of its file in the style's folder."""
+        return f"{self.sha256}.{self.kind}"
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A result that its author lets a style learn from, once an admin agrees."""
+
+    request_id: int
+    style_id: int
+    user_id: int
+    offered_at: datetime
+    decided_by: int | None = None
+    accepted: bool | None = None
+    decided_at: datetime | None = None

@@ -11,6 +11,7 @@ from sqlalchemy import (
     Boolean,
     Column,
     Dialect,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -161,6 +162,10 @@ runs = Table(
     Column("locale", String(16), nullable=False),
     Column("pid", Integer),
     Column("run_dir", Text),
+    Column("style_id", RowId),
+    Column("preset", String(16)),
+    Column("resumes", RowId),
+    Column("record", JSON(none_as_null=True)),
     Column("stop_requested", Boolean, nullable=False),
     Column("progress", JSON, nullable=False),
     Column("version", String(64)),
@@ -178,4 +183,64 @@ Index(
     unique=True,
     sqlite_where=text("state IN ('waiting', 'running')"),
     postgresql_where=text("state IN ('waiting', 'running')"),
+)
+
+styles = Table(
+    "styles",
+    metadata,
+    Column("id", RowId, primary_key=True, autoincrement=True),
+    Column("guild_id", BigInteger, nullable=False),
+    Column("family", String(16), nullable=False),
+    Column("name", String(64), nullable=False),
+    Column("folded", String(128), nullable=False),
+    Column("created_by", BigInteger, nullable=False),
+    Column("minimum_mark", Float, nullable=False),
+    Column("published", Boolean, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("deleted_at", UtcTime),
+    Index("ix_styles_guild_id", "guild_id"),
+)
+#: A guild has each name once in a family, whatever its capitals; a deleted style frees its name.
+Index(
+    "uq_styles_name",
+    styles.c.guild_id,
+    styles.c.family,
+    styles.c.folded,
+    unique=True,
+    sqlite_where=text("deleted_at IS NULL"),
+    postgresql_where=text("deleted_at IS NULL"),
+)
+
+documents = Table(
+    "documents",
+    metadata,
+    Column("id", RowId, primary_key=True, autoincrement=True),
+    Column("style_id", RowId, ForeignKey("styles.id", ondelete="CASCADE"), nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("kind", String(8), nullable=False),
+    Column("name", String(128), nullable=False),
+    Column("title", String(256), nullable=False),
+    Column("mark", Float),
+    Column("language", String(8)),
+    Column("words", Integer),
+    Column("size", BigInteger, nullable=False),
+    Column("sketch", JSON, nullable=False),
+    Column("added_by", BigInteger, nullable=False),
+    Column("request_id", RowId),
+    Column("added_at", UtcTime, nullable=False),
+    Column("removed_at", UtcTime),
+    Index("uq_documents_style_id_sha256", "style_id", "sha256", unique=True),
+)
+
+offers = Table(
+    "offers",
+    metadata,
+    Column("request_id", RowId, ForeignKey("requests.id", ondelete="CASCADE"), primary_key=True),
+    Column("style_id", RowId, ForeignKey("styles.id", ondelete="CASCADE"), nullable=False),
+    Column("user_id", BigInteger, nullable=False),
+    Column("offered_at", UtcTime, nullable=False),
+    Column("decided_by", BigInteger),
+    Column("accepted", Boolean),
+    Column("decided_at", UtcTime),
+    Index("ix_offers_style_id", "style_id"),
 )

@@ -59,7 +59,11 @@ async def test_the_migrations_lead_to_exactly_the_tables(empty_url: str) -> None
         indexes = await connection.run_sync(_partial_indexes)
     await engine.dispose()
     assert found == []
-    assert indexes == {"uq_requests_running_user", "uq_runs_open_family"}
+    assert indexes == {
+        "uq_requests_running_user",
+        "uq_runs_open_family",
+        "uq_styles_name",
+    }
 
 
 def _partial_indexes(connection: Connection) -> set[str]:
@@ -101,6 +105,11 @@ async def test_from_each_version_the_data_is_kept(empty_url: str, version: str) 
     if "runs" in tables:
         run = await store.runs.get(1)
         assert run is not None and run.state is RunState.PROMOTED
+        assert (run.style_id, run.preset, run.resumes, run.record) == (None, None, None, None)
+    if "styles" in tables:
+        assert [style.key for style in await store.styles.of(5, "essay")] == ["s1"]
+        assert [document.file for document in await store.documents.of(1)] == [f"{'0' * 64}.txt"]
+        assert [offer.request_id for offer in await store.offers.open(1)] == [1]
     await store.close()
 
 
@@ -150,4 +159,26 @@ ROWS: Mapping[str, Mapping[str, object]] = {
         "progress": {"step": 3},
         "created_at": NOW,
     },
+    "styles": {
+        "guild_id": 5,
+        "family": "essay",
+        "name": "Ms Smith",
+        "folded": "ms smith",
+        "created_by": 2**60,
+        "minimum_mark": 93.0,
+        "published": False,
+        "created_at": NOW,
+    },
+    "documents": {
+        "style_id": 1,
+        "sha256": "0" * 64,
+        "kind": "txt",
+        "name": "a.docx",
+        "title": "The sea",
+        "size": 400,
+        "sketch": [2**50],
+        "added_by": 2**60,
+        "added_at": NOW,
+    },
+    "offers": {"request_id": 1, "style_id": 1, "user_id": 2**60, "offered_at": NOW},
 }
