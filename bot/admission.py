@@ -92,7 +92,7 @@ class Admission:
         if isinstance(parameters, EssayParameters):
             if guild.words_max and parameters.words > guild.words_max:
                 return Sentence("guild_words", high=guild.words_max)
-            if filter_of(guild).blocks(parameters.topic):
+            if filter_of(guild).blocks(parameters.topic, parameters.opening):
                 return Sentence("filtered_prompt")
         elif guild.bars_max and parameters.bars > guild.bars_max:
             return Sentence("guild_bars", high=guild.bars_max)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from bot.openings import cleaned
 from bot.parameters import BeatParameters, EssayParameters, Kind
 from bot.sentences import Sentence
 from bot.styles import Styles
@@ -18,6 +19,7 @@ from models.contract import (
     BPM_MAX,
     BPM_MIN,
     KEYS,
+    OPENING_LIMIT,
     SEED_LIMIT,
     TOPIC_LIMIT,
     WORDS_MAX,
@@ -35,8 +37,8 @@ _SPELLING |= {"Cb": "B", "Fb": "E"}
 class Ask:
     """What somebody typed, where, and how to answer.
 
-    ``parameters`` may hold topic, words, style, seed; or style, bpm, bars, key, format, seed,
-    variation. Left out or None means the default.
+    ``parameters`` may hold topic, words, style, opening, seed; or style, bpm, bars, key,
+    format, seed, variation. Left out or None means the default.
     """
 
     kind: Kind
@@ -76,6 +78,7 @@ def essay_parameters(
         topic=topic,
         words=_whole(words, "words_range", WORDS_MIN, WORDS_MAX),
         style=_style(values.get("style"), style, "essay", styles),
+        opening=_opening(values.get("opening")),
     )
 
 
@@ -116,6 +119,13 @@ def _topic(value: object) -> str:
     if not any(c.isalpha() for c in text):
         raise WrongValue(Sentence("topic_letters"))
     return text
+
+
+def _opening(value: object) -> str | None:
+    text = cleaned(str(value or ""))
+    if len(text) > OPENING_LIMIT:
+        raise WrongValue(Sentence("opening_long", limit=OPENING_LIMIT))
+    return text or None
 
 
 def _style(value: object, default: str | None, kind: Kind, styles: Styles) -> str | None:

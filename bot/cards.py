@@ -183,8 +183,7 @@ def essay(
         colour=GREEN,
     )
     assert isinstance(request.parameters, EssayParameters)
-    topic = " ".join(request.parameters.topic.split())
-    embed.set_author(name=limits.clip(say("card.about", topic=topic), 200))
+    embed.set_author(name=limits.clip(_begun_from(say, request.parameters), 200))
     if done.note:
         embed.add_field(name=say("card.note"), value=limits.clip(plain(done.note), 500))
     taken, left = _choose([f for f in files if f.kind == "docx"], room)
@@ -193,6 +192,12 @@ def essay(
     if len(sheets) > 1:
         items += page_buttons(say, request.id, page, len(sheets))
     return Card(embed, view_of(items), taken)
+
+
+def _begun_from(say: Words, asked: EssayParameters) -> str:
+    if asked.opening is not None:
+        return say("card.continues", text=limits.clip(" ".join(asked.opening.split()), 150))
+    return say("card.about", topic=" ".join(asked.topic.split()))
 
 
 def essay_pages(done: EssayDone) -> list[str]:

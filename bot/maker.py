@@ -102,6 +102,7 @@ class Maker:
             words=wanted.words,
             style=wanted.style,
             seed=request.seed,
+            opening=wanted.opening,
         )
         so_far = ""
         async with aclosing(_watched(self._client.essay(asked))) as stream:

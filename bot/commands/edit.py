@@ -23,6 +23,7 @@ from models.contract import (
     BARS_MIN,
     BPM_MAX,
     BPM_MIN,
+    OPENING_LIMIT,
     TOPIC_LIMIT,
     WORDS_MAX,
     WORDS_MIN,
@@ -63,6 +64,7 @@ def _fields(say: Words, request: Request) -> list[discord.ui.TextInput[discord.u
         words = say("edit.words", low=WORDS_MIN, high=WORDS_MAX)
         return [
             _field("topic", say("edit.topic"), asked.topic, longest=TOPIC_LIMIT, tall=True),
+            *_opening(say, asked.opening),
             _field("words", words, asked.words, longest=5),
             style,
             seed,
@@ -76,6 +78,14 @@ def _fields(say: Words, request: Request) -> list[discord.ui.TextInput[discord.u
         _field("key", say("edit.key"), asked.key, required=False, longest=20),
         seed,
     ]
+
+
+def _opening(say: Words, text: str | None) -> list[discord.ui.TextInput[discord.ui.Modal]]:
+    """Offer the text an essay goes on from, where there is one; emptied, it goes on from none."""
+    if text is None:
+        return []
+    label = say("edit.opening")
+    return [_field("opening", label, text, required=False, longest=OPENING_LIMIT, tall=True)]
 
 
 def _field(

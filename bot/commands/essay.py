@@ -1,4 +1,4 @@
-"""``/essay``, and "Essay about this" on a message."""
+"""``/essay``, and "Essay about this" and "Continue as essay" on a message."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from discord import app_commands
 from bot.commands.common import Interaction, Refusal, house_of, text
 from bot.commands.submit import submit
 from bot.limits import CHOICES
+from bot.openings import cleaned, topic_of
 from bot.parameters import Kind
-from models.contract import SEED_LIMIT, TOPIC_LIMIT
+from models.contract import OPENING_LIMIT, SEED_LIMIT, TOPIC_LIMIT
 
 LENGTHS = {"short": 200, "medium": 400, "long": 800}
 
@@ -75,10 +76,31 @@ async def _style(interaction: Interaction, typed: str) -> list[Choice[str]]:
 @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=True)
 async def essay_about(interaction: Interaction, message: discord.Message) -> None:
     """Write an essay about what a message says."""
-    topic = " ".join(message.content.split())
-    if not topic:
-        raise Refusal("reply.no_text")
+    topic = " ".join(_text_of(message).split())
     await submit(interaction, "essay", {"topic": topic[:TOPIC_LIMIT]})
 
 
-COMMANDS: tuple[Any, ...] = (essay, essay_about)
+@app_commands.context_menu(name=text("menu.essay_on"))
+@app_commands.allowed_installs(guilds=True, users=True)
+@app_commands.allowed_contexts(guilds=True, dms=True, private_channels=True)
+async def essay_on(interaction: Interaction, message: discord.Message) -> None:
+    """Write an essay that goes on from what a message says."""
+    opening = cleaned(_text_of(message))
+    topic = topic_of(opening)
+    if not topic:
+        raise Refusal("reply.no_text")
+    if len(opening) > OPENING_LIMIT:
+        raise Refusal("reply.text_long", limit=OPENING_LIMIT)
+    await submit(interaction, "essay", {"topic": topic, "opening": opening})
+
+
+def _text_of(message: discord.Message) -> str:
+    """Return what a message says, or what it passes on; Discord sends it with the menu's click."""
+    forwarded = (snapshot.content for snapshot in message.message_snapshots)
+    found = message.clean_content or next(forwarded, "")
+    if not found.strip():
+        raise Refusal("reply.no_text")
+    return found
+
+
+COMMANDS: tuple[Any, ...] = (essay, essay_about, essay_on)

@@ -92,6 +92,7 @@ async def test_a_beat_enters_as_it_was_typed(admission: Admission) -> None:
         ("essay", {"topic": " \u200b\n"}, "topic_missing"),
         ("essay", {"topic": "x" * 501}, "topic_long"),
         ("essay", {"topic": "123 !!!"}, "topic_letters"),
+        ("essay", {"opening": "x" * 2001}, "opening_long"),
         ("essay", {"words": 49}, "words_range"),
         ("essay", {"words": 1201}, "words_range"),
         ("essay", {"words": "many"}, "words_range"),
@@ -102,10 +103,10 @@ async def test_a_beat_enters_as_it_was_typed(admission: Admission) -> None:
         ("beat", {"bpm": 59}, "bpm_range"),
         ("beat", {"bpm": 181}, "bpm_range"),
         ("beat", {"bars": 3}, "bars_range"),
-        ("beat", {"bars": 33}, "bars_range"),
+        ("beat", {"bars": 65}, "bars_range"),
         ("beat", {"key": "H major"}, "key_unknown"),
         ("beat", {"key": "C lydian"}, "key_unknown"),
-        ("beat", {"format": "flac"}, "format_unknown"),
+        ("beat", {"format": "aiff"}, "format_unknown"),
         ("beat", {"style": "{0} {x}"}, "style_unknown"),
     ],
 )
@@ -184,8 +185,16 @@ async def test_a_guild_may_block_wording(admission: Admission, sqlite_store: Sto
     await sqlite_store.guilds.change(7, blocked_words=["Façade"], blocked_patterns=[r"sp+am"])
     assert await refusal(admission, ask(topic="A fac\u0327ade!")) == "filtered_prompt"
     assert await refusal(admission, ask(topic="SPPPAM")) == "filtered_prompt"
+    assert await refusal(admission, ask(opening="So **spam**")) == "filtered_prompt"
     await admitted(admission, ask(topic="Facades"))
     await admitted(admission, ask(guild=8, topic="Façade"))
+
+
+async def test_what_an_essay_goes_on_from_is_kept_clean(admission: Admission) -> None:
+    parameters = (await admitted(admission, ask(opening=" The **sea**\n"))).request.parameters
+    assert parameters == EssayParameters(topic="The sea", opening="The sea")
+    parameters = (await admitted(admission, ask(user=2, opening=" \u200b"))).request.parameters
+    assert parameters == EssayParameters(topic="The sea")
 
 
 async def test_the_queue_has_an_end(

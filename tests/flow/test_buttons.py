@@ -79,6 +79,7 @@ async def test_edit_opens_the_form_filled_in_and_asks_again(
         "topic": "the mountains",
         "words": 120,
         "style": "teacher",
+        "opening": None,
     }
 
 

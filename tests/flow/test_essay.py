@@ -8,6 +8,12 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from simcord.actors import (
+    _dispatch_actor_interaction,
+    _resolve_visible_command,
+    _visible_message,
+)
+from simcord.backend import serializers
 from simcord.backend.errors import OptionError
 
 from bot.outlook import Outlook
@@ -16,6 +22,8 @@ from tests.flow.fake_service import FakeService
 from tests.flow.world import World, acts, buttons
 
 pytestmark = pytest.mark.usefixtures("env")
+
+CONTINUE = "Continue as essay"
 
 
 async def test_an_essay_from_command_to_document(world: World, service: FakeService) -> None:
@@ -176,6 +184,132 @@ async def test_a_message_without_text_is_no_topic(world: World) -> None:
     message = await world.bob.send(world.channel, attachments=[("a.png", b"x")])
     result = await world.alice.context_menu(world.channel, "Essay about this", message)
     assert result.ephemeral and result.response.content == "That message has no text in it."
+
+
+async def continue_(world: World, member: Any, message: Any) -> Any:
+    return await member.context_menu(world.channel, CONTINUE, message)
+
+
+async def test_an_essay_goes_on_from_a_message_of_somebody_else(
+    world: World, service: FakeService
+) -> None:
+    said = f"Oh. **The tides** <:wave:1> follow the moon, <@{world.alice.id}>.\nThey wait for none."
+    message = await world.bob.send(world.channel, said)
+    result = await continue_(world, world.alice, message)
+    request = await world.done(world.number(result))
+    asked = service.essays[0]
+    assert asked.opening == "Oh. The tides follow the moon, @alice. They wait for none."
+    assert asked.topic == "The tides follow the moon, @alice"
+    assert request.user_id == world.alice.id and request.parameters.opening == asked.opening  # type: ignore[union-attr]
+    author = world.embed(request).author.name or ""
+    assert author.startswith("Going on from “Oh. The tides follow the moon")
+
+
+async def test_again_and_edit_keep_what_an_essay_goes_on_from(
+    world: World, service: FakeService
+) -> None:
+    message = await world.bob.send(
+        world.channel, "The sea was calm that night.\n\nThen it was not."
+    )
+    number = world.number(await continue_(world, world.alice, message))
+    card = world.message(await world.done(number))
+    await world.done(world.number(await world.bob.click(card, custom_id=f"gw:again:{number}")))
+    form = await world.alice.click(card, custom_id=f"gw:edit:{number}")
+    filled = {
+        f["custom_id"]: f["value"]
+        for row in form.modal["components"]
+        for f in row["components"]
+        if "value" in f
+    }
+    assert filled["topic"] == "The sea was calm that night"
+    values = {**filled, "topic": "storms at sea", "style": "", "seed": ""}
+    await world.done(world.number(await world.alice.submit_modal(form, values)))
+    assert {essay.opening for essay in service.essays} == {
+        "The sea was calm that night.\n\nThen it was not."
+    }
+    assert [essay.topic for essay in service.essays][1:] == [filled["topic"], "storms at sea"]
+    form = await world.alice.click(card, custom_id=f"gw:edit:{number}")
+    await world.done(world.number(await world.alice.submit_modal(form, {**values, "opening": ""})))
+    assert service.essays[-1].opening is None
+
+
+async def test_a_forwarded_message_counts_as_what_it_passes_on(
+    world: World, service: FakeService
+) -> None:
+    message = await world.bob.send(world.channel, "Nothing is as old as the sea.")
+    passed_on = await world.bob.forward(message, world.channel)
+    await world.done(world.number(await continue_(world, world.alice, passed_on)))
+    assert service.essays[0].opening == "Nothing is as old as the sea."
+
+
+@pytest.mark.parametrize(
+    ("sent", "sentence"),
+    [
+        ({"attachments": [("a.png", b"x")]}, "That message has no text in it."),
+        ({"content": "<:wave:123> https://example.org/the-sea 42"}, "That message has no text"),
+    ],
+)
+async def test_what_no_essay_goes_on_from_gets_one_sentence(
+    world: World, sent: dict[str, Any], sentence: str
+) -> None:
+    message = await world.bob.send(world.channel, **sent)
+    result = await continue_(world, world.alice, message)
+    assert result.ephemeral and result.response.content.startswith(sentence)
+    assert await world.store.requests.depth() == {}
+
+
+async def test_a_message_may_be_longer_than_an_essay_goes_on_from(world: World) -> None:
+    message = await world.bob.send(world.channel, "The sea.")
+    # Who pays Discord for it writes up to 4000 characters.
+    _visible_message(world.bob, message).content = "The sea is wide. " * 130
+    result = await continue_(world, world.alice, message)
+    assert result.ephemeral
+    assert result.response.content.startswith("That message is too long to go on from: 2000 char")
+    assert await world.store.requests.depth() == {}
+
+
+async def test_a_card_of_embeds_alone_is_no_text(world: World) -> None:
+    number = await world.ask(world.alice, "essay", topic="the sea", length=200)
+    card = world.message(await world.done(number))
+    result = await continue_(world, world.bob, card)
+    assert result.ephemeral and result.response.content == "That message has no text in it."
+
+
+async def test_where_only_the_person_installed_the_bot_an_essay_goes_on_too(
+    world: World, service: FakeService, client_says: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client_says["authorizing_integration_owners"] = {"1": str(world.alice.id)}
+    monkeypatch.setattr(world.bot, "get_guild", lambda _: None)
+    message = await world.bob.send(world.channel, "The sea was here before us.")
+    result = await continue_(world, world.alice, message)
+    assert (await world.done(world.number(result))).state is State.DONE
+    assert service.essays[0].opening == "The sea was here before us."
+
+
+async def test_filters_hold_for_what_an_essay_goes_on_from(world: World) -> None:
+    await world.store.guilds.change(world.guild.id, blocked_words=("kraken",))
+    message = await world.bob.send(
+        world.channel, "The sea is calm today. Below it the Kräken waits."
+    )
+    result = await continue_(world, world.alice, message)
+    assert result.ephemeral and "does not allow that wording" in result.response.content
+
+
+async def test_a_message_in_a_direct_message_is_gone_on_from(
+    world: World, service: FakeService
+) -> None:
+    carol = world.env.create_user("carol")
+    message = await carol.send_dm("The sea was here before us.")
+    command = _resolve_visible_command(carol, carol.dm_channel.id, CONTINUE, 3)
+    assert command["contexts"] == [0, 1, 2] and command["integration_types"] == [0, 1]
+    target: Any = {"target_id": str(message.id), "resolved": {"messages": {}}}
+    stored = _visible_message(carol, message)
+    shown = serializers.message_payload(world.env.backend, stored)
+    target["resolved"]["messages"][str(message.id)] = dict(shown)
+    data = {"id": command["id"], "name": CONTINUE, "type": 3, **target}
+    result = await _dispatch_actor_interaction(carol, 2, carol.dm_channel, data)
+    request = await world.done(world.number(result))
+    assert request.guild_id is None and service.essays[0].topic == "The sea was here before us"
 
 
 async def test_in_a_direct_message(world: World) -> None:
