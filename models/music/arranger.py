@@ -7,7 +7,7 @@ same song and a change in one place does not shift the choices of another.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -16,7 +16,16 @@ from models.music import form, harmony, keys
 from models.music.fills import fill
 from models.music.groove import NAME_OF, PITCH_OF, Stroke, play
 from models.music.material import Material, PhraseMaker, Streams, Wish
-from models.music.pianoroll import BARS, LENGTH, STEPS, TRACKS, Phrase, key_shift, read_key
+from models.music.pianoroll import (
+    BARS,
+    LENGTH,
+    STEPS,
+    TRACKS,
+    Note,
+    Phrase,
+    key_shift,
+    read_key,
+)
 from models.music.song import Effect, Section, Song
 from models.music.styles import Style, Voice, style_of
 
@@ -26,13 +35,14 @@ _LEADS = {"hiphop": 0.25, "rnb_soul": 0.3, "pop": 0.45, "edm": 0.4}
 
 
 def choose(wish: Wish) -> tuple[Style, int, str]:
-    """Settle style, tempo and key of a wish; the seed chooses what was left open."""
-    style, streams = style_of(wish.style), Streams(wish.seed, wish.style)
+    """Settle style, tempo and key of a wish: what a sample leaves open the seed chooses."""
+    style, streams, sample = style_of(wish.style), Streams(wish.seed, wish.style), wish.sample
     low, high = style.bpm
-    bpm = wish.bpm or int(streams.of("tempo").integers(low, high + 1))
+    bpm = wish.bpm or (sample and sample.bpm) or int(streams.of("tempo").integers(low, high + 1))
     random = streams.of("key")
     mode = "minor" if random.random() < style.minor else "major"
-    return style, bpm, wish.key or keys.spell(int(random.integers(12)), mode)
+    key = wish.key or (sample and sample.key) or keys.spell(int(random.integers(12)), mode)
+    return style, bpm, key
 
 
 def compose(maker: PhraseMaker, wish: Wish, check: Callable[[], None] = lambda: None) -> Song:
@@ -40,14 +50,15 @@ def compose(maker: PhraseMaker, wish: Wish, check: Callable[[], None] = lambda: 
     style, bpm, key = choose(wish)
     streams = Streams(wish.seed, wish.style)
     sections = form.plan(wish.bars, streams.of("form"))
-    ups = form.line_ups(sections, _LEADS.get(style.name, 0.7), streams.of("line-ups"))
+    kept = frozenset(wish.sample.tracks if wish.sample else ())
+    ups = form.line_ups(sections, _LEADS.get(style.name, 0.7), streams.of("line-ups"), kept)
     material = Material(maker, wish, style, bpm, read_key(key)[1])
     strokes: dict[str, list[Stroke]] = {track: [] for track in TRACKS}
     for section, up in zip(sections, ups, strict=True):
         check()
         phrases = material.section(section)
-        _write(strokes, phrases, section, up, read_key(key)[1])
-    _fill(strokes, sections, ups, style, streams.of("fills"))
+        _write(strokes, phrases, section, up, read_key(key)[1], kept)
+    _fill(strokes, sections, ups, style, streams.of("fills"), kept)
     _end(strokes, wish.bars, style, read_key(key)[1])
     voices, kit = _cast(style, streams.of("voices"))
     tracks = {}
@@ -61,9 +72,12 @@ def compose(maker: PhraseMaker, wish: Wish, check: Callable[[], None] = lambda: 
 
 def _write(
     strokes: Mapping[str, list[Stroke]], phrases: Sequence[Phrase], section: Section,
-    up: form.LineUp, mode: str,
+    up: form.LineUp, mode: str, kept: Collection[str],
 ) -> None:  # fmt: skip
-    """Put a section's phrases on the grid, as far as its players and its bars go."""
+    """Put a section's phrases on the grid, as far as its players and its bars go.
+
+    The notes of ``kept`` tracks are a sample's: nobody corrects them.
+    """
     end = (section.first + section.bars) * STEPS
     part = form.DRUM_PARTS[up.drums]
     for place, phrase in enumerate(phrases):
@@ -76,10 +90,8 @@ def _write(
             if track != "drums" and track not in playing:
                 continue
             notes = phrase.notes(track)
-            if track != "drums":
-                notes = harmony.settle(keys.snap(notes, mode), track, heard)
-            if track == "bass":
-                notes = harmony.ground(notes, heard)
+            if track != "drums" and track not in kept:
+                notes = _corrected(notes, track, mode, heard)
             for note in notes:
                 if track == "drums" and part is not None and NAME_OF[note.pitch] not in part:
                     continue
@@ -89,12 +101,22 @@ def _write(
                     strokes[track].append(Stroke(at + note.start, note.pitch, length, force))
 
 
+def _corrected(
+    notes: Sequence[Note], track: str, mode: str, heard: Sequence[harmony.Chord]
+) -> list[Note]:
+    """Bring a line onto the scale and into the chords that are heard."""
+    settled = harmony.settle(keys.snap(notes, mode), track, heard)
+    return harmony.ground(settled, heard) if track == "bass" else settled
+
+
 def _fill(
     strokes: Mapping[str, list[Stroke]], sections: Sequence[Section],
-    ups: Sequence[form.LineUp], style: Style, random: np.random.Generator,
+    ups: Sequence[form.LineUp], style: Style, random: np.random.Generator, kept: Collection[str],
 ) -> None:  # fmt: skip
-    """Lead into each next section with a fill, and land on it."""
+    """Lead into each next section with a fill, and land on it; sampled drums play on."""
     drums = strokes["drums"]
+    if "drums" in kept:
+        return
     for index, (section, up) in enumerate(zip(sections, ups, strict=True)):
         last = index == len(sections) - 1
         into = "" if last else sections[index + 1].name
@@ -108,7 +130,7 @@ def _fill(
         end = (section.last + 1) * STEPS
         _replace(drums, fill(kind, end - steps, steps, random), end - steps, end)
         if kind == "stop":
-            _hush(strokes, end - steps + 1, end)
+            _hush(strokes, {"bass", "keys"} - set(kept), end - steps + 1, end)
         if not last and ups[index + 1].drums == "full":
             _land(drums, end, style.crash and into in ("hook", "verse"))
 
@@ -117,9 +139,11 @@ def _replace(drums: list[Stroke], new: Sequence[Stroke], start: float, end: floa
     drums[:] = [s for s in drums if not start <= s.step < end] + list(new)
 
 
-def _hush(strokes: Mapping[str, list[Stroke]], start: float, end: float) -> None:
-    """Let the others stop with the drums."""
-    for track in ("bass", "keys"):
+def _hush(
+    strokes: Mapping[str, list[Stroke]], tracks: Collection[str], start: float, end: float
+) -> None:
+    """Let others stop with the drums."""
+    for track in tracks:
         held = [s for s in strokes[track] if not start <= s.step < end]
         strokes[track][:] = [
             replace(s, length=min(s.length, start - s.step))

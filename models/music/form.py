@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -82,11 +83,13 @@ def plan(bars: int, random: np.random.Generator) -> tuple[Section, ...]:
 
 
 def line_ups(
-    sections: tuple[Section, ...], leads: float, random: np.random.Generator
-) -> tuple[LineUp, ...]:
+    sections: tuple[Section, ...], leads: float, random: np.random.Generator,
+    always: Collection[str] = (),
+) -> tuple[LineUp, ...]:  # fmt: skip
     """Decide who plays where; ``leads`` is how often a verse has the lead, 0..1.
 
     A section that comes back has the same players, a first verse of several may lack the pad.
+    Tracks that play ``always`` do so everywhere but in a bridge.
     """
     pitched = frozenset(TRACKS) - {"drums"}
     choices = {
@@ -106,4 +109,12 @@ def line_ups(
             ups.append(LineUp(drums, frozenset(tracks)))
         else:
             ups.append(LineUp("full", pitched))
-    return tuple(ups)
+    return tuple(
+        up if section.name == "bridge" else _with(up, always)
+        for up, section in zip(ups, sections, strict=True)
+    )
+
+
+def _with(up: LineUp, tracks: Collection[str]) -> LineUp:
+    drums = "full" if "drums" in tracks else up.drums
+    return LineUp(drums, up.tracks | (frozenset(tracks) - {"drums"}))

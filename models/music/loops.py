@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.music.pianoroll import BARS, DRUMS, REGISTER, STEPS, Phrase
+from models.music.pianoroll import BARS, DRUMS, REGISTER, STEPS, TONES, Phrase
 
 Order = tuple[int, int, int, int]
-_TONES = ("bass", "keys", "lead", "pad")
 _ROW = {drum.name: row for row, drum in enumerate(DRUMS)}
 _LOOPS: tuple[Order, ...] = ((0, 1, 0, 1), (0, 1, 0, 3), (0, 1, 0, 3))
 _THROUGH: Order = (0, 1, 2, 3)
@@ -22,7 +21,7 @@ def tonal_order(loop: float, random: np.random.Generator) -> Order:
 
 def looped(phrase: Phrase, order: Order) -> Phrase:
     """Order the pitched tracks' bars, all alike so that they stay together."""
-    return _joined(phrase.only("drums"), phrase.only(*_TONES).bars(*order))
+    return phrase.only("drums").beside(phrase.only(*TONES).bars(*order))
 
 
 def drum_loop(
@@ -45,7 +44,7 @@ def drum_loop(
     if not crashes:
         anchored[:, :, _ROW["crash"]] = False
     onset[:, REGISTER["drums"].columns] = anchored.reshape(-1, len(DRUMS))
-    return _joined(Phrase.of(onset, onset & False), phrase.only(*_TONES))
+    return Phrase.of(onset, onset & False).beside(phrase.only(*TONES))
 
 
 def _hits(phrase: Phrase) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
@@ -75,7 +74,3 @@ def _anchor(hits: np.ndarray[tuple[int, ...], np.dtype[np.bool_]], four_on_floor
         if 0.5 <= share < 1:
             snare[:, steps] |= ~either[:, steps]
             break
-
-
-def _joined(one: Phrase, other: Phrase) -> Phrase:
-    return Phrase(one.roll | other.roll, one.onset | other.onset)

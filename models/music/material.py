@@ -11,6 +11,7 @@ import numpy as np
 
 from models.music import loops, taste
 from models.music.pianoroll import BARS, TONES, TRACKS, Phrase
+from models.music.sample import Sample
 from models.music.song import Section
 from models.music.styles import Style
 
@@ -64,6 +65,7 @@ class Wish:
     bpm: int | None = None
     key: str | None = None
     variation: int = 0  # 0 the song itself, any other number a near relative of it
+    sample: Sample | None = None  # what the song is played around
 
 
 @dataclass(frozen=True)
@@ -90,44 +92,71 @@ class Material:
         self._maker, self._wish, self._style = maker, wish, style
         self._bpm, self._mode = bpm, mode
         self._streams = Streams(wish.seed, wish.style)
-        self._base: dict[str, tuple[Tensor, Phrase]] = {}
+        self._base: dict[tuple[str, int], tuple[Tensor, Phrase]] = {}
         self._heard: dict[str, int] = {}
 
     def section(self, section: Section) -> list[Phrase]:
-        """Give a phrase per four bars: A A' A A' ..., each return with a little drift."""
+        """Give a phrase per four bars: A A' A A' ..., each return with a little drift.
+
+        With a sample that is longer than four bars its parts take turns instead of A and A'.
+        """
         kind = _KINDS.get(section.name, section.name)
-        z, base = self._of(kind)
         count = -(-section.bars // BARS)
         visit = self._heard.get(kind, 0)
         self._heard[kind] = visit + 1
         found = []
         for place in range(count):
+            sample = self._sampled(kind)
+            z, base = self._of(kind, sample.part(kind, place) if sample else 0)
             if visit == 0 and place % 2 == 0:
                 found.append(base)
             else:
                 found.append(self._relative(z, base, kind, visit, place))
         return found
 
-    def _of(self, kind: str) -> tuple[Tensor, Phrase]:
-        if kind not in self._base:
-            z = self._maker.latent(self._streams.number(kind), CANDIDATES)
+    def _sampled(self, kind: str) -> Sample | None:
+        """Give the sample where it plays; a bridge goes on without it."""
+        return self._wish.sample if kind != "bridge" else None
+
+    def _of(self, kind: str, part: int) -> tuple[Tensor, Phrase]:
+        """Find the latent and the phrase of a section's kind, and of the sample's part in it."""
+        if (kind, part) not in self._base:
+            told, kept = self._told(kind, part)
+            name = (kind, part) if part else (kind,)
+            z = self._maker.latent(self._streams.number(*name), CANDIDATES)
             if self._wish.variation:
                 z = self._maker.nudge(
-                    z, VARIATION, self._streams.number(kind, self._wish.variation)
+                    z, VARIATION, self._streams.number(*name, self._wish.variation)
                 )
-            given: Phrase | None = None
-            if kind != "verse" and "verse" in self._base and self._keeps_groove(kind):
-                given = self._base["verse"][1]
-            made = self._make(z, kind, given, ("drums",))
+            made = self._make(z, kind, told, kept)
             pick = self._pick(made, kind)
             if self._wish.variation:
                 z = z[pick : pick + 1].repeat(CANDIDATES, 1)
-                seed = self._streams.number(kind, "variation", self._wish.variation)
+                seed = self._streams.number(*name, "variation", self._wish.variation)
                 z = self._maker.nudge(z, VARIATION, seed)
-                made = self._make(z, kind, given, ("drums",))
+                made = self._make(z, kind, told, kept)
                 pick = self._pick(made, kind)
-            self._base[kind] = z[pick : pick + 1], self._shaped(made[pick], kind)
-        return self._base[kind]
+            shaped = self._shaped(made[pick], kind, "drums" in kept)
+            self._base[kind, part] = z[pick : pick + 1], shaped
+        return self._base[kind, part]
+
+    def _told(self, kind: str, part: int) -> tuple[Phrase | None, tuple[str, ...]]:
+        """Give what is played around: the sample's tracks, and drums that were heard before."""
+        sample = self._sampled(kind)
+        given = sample.phrases[part] if sample else None
+        kept = sample.tracks if sample else ()
+        drums: Phrase | None = None
+        if "drums" not in kept:
+            first = sample.part(kind, 0) if sample else 0
+            if part != first:
+                drums = self._of(kind, first)[1]
+            elif kind != "verse" and ("verse", 0) in self._base and self._keeps_groove(kind):
+                drums = self._base["verse", 0][1]
+        if drums is None:
+            return given, kept
+        if given is None:
+            return drums, ("drums",)
+        return given.beside(drums.only("drums")), ("drums", *kept)
 
     def _pick(self, made: Sequence[Phrase], kind: str) -> int:
         """Choose the best phrase; for a bridge one that is also unlike what was heard before."""
@@ -141,11 +170,10 @@ class Material:
         ]
         return int(np.argmax(rated))
 
-    def _shaped(self, phrase: Phrase, kind: str) -> Phrase:
-        """Give a phrase its loop; drums taken over from the verse have theirs."""
-        order = loops.tonal_order(self._style.loop, self._streams.of("loop", kind))
-        phrase = loops.looped(phrase, order)
-        if kind != "verse" and "verse" in self._base and self._keeps_groove(kind):
+    def _shaped(self, phrase: Phrase, kind: str, grooves: bool) -> Phrase:
+        """Give a phrase its loop; ``grooves`` says that its drums have theirs already."""
+        phrase = self._looped(phrase, kind)
+        if grooves:
             return phrase
         drums = self._streams.of("drum loop", kind)
         return loops.drum_loop(
@@ -154,6 +182,13 @@ class Material:
             four_on_floor=self._style.four_on_floor,
             crashes=self._style.rides_crash,
         )
+
+    def _looped(self, phrase: Phrase, kind: str) -> Phrase:
+        """Order the bars of the pitched tracks; a sample is a loop and stays as it is."""
+        if self._sampled(kind):
+            return phrase
+        order = loops.tonal_order(self._style.loop, self._streams.of("loop", kind))
+        return loops.looped(phrase, order)
 
     def _keeps_groove(self, kind: str) -> bool:
         """Most songs keep their drum pattern from verse to hook; a bridge brings its own."""
@@ -164,10 +199,10 @@ class Material:
         for attempt, amount in enumerate((DRIFT * (1.5 if place % 2 else 1), DRIFT / 2)):
             seed = self._streams.number(kind, "drift", visit, place % 2, attempt)
             moved = self._maker.nudge(z, amount, seed)
-            kept = ("drums", "keys") if place % 2 else ("drums",)
-            near = self._make(moved, kind, base, kept)[0]
-            order = loops.tonal_order(self._style.loop, self._streams.of("loop", kind))
-            near = loops.looped(near, order)
+            kept = {"drums", "keys"} if place % 2 else {"drums"}
+            sample = self._sampled(kind)
+            kept |= set(sample.tracks) if sample else set()
+            near = self._looped(self._make(moved, kind, base, kept)[0], kind)
             better = (
                 taste.score(near, self._mode, TRACKS) > taste.score(base, self._mode, TRACKS) - 0.04
             )

@@ -61,14 +61,14 @@ def read_song(path: Path) -> Song:
 
 def song_of(midi: pretty_midi.PrettyMIDI) -> Song:
     """Cut a parsed file into phrases; a last phrase of fewer than two bars is left out."""
-    grid = _grid(midi)
-    roles = _roles(midi.instruments)
+    grid = grid_of(midi)
+    roles = roles_of(midi.instruments)
     key = find_key(midi)
     shift = -key_shift(key)
     count = (len(grid) - 1 + LENGTH // 2) // LENGTH
     written: list[dict[str, list[Note]]] = [{track: [] for track in TRACKS} for _ in range(count)]
     for role, instrument in zip(roles, midi.instruments, strict=True):
-        for start, length, pitch in _steps(instrument, grid):
+        for start, length, pitch in steps_of(instrument, grid):
             phrase, step = divmod(start, LENGTH)
             while phrase < count and length > 0:  # a note over a phrase's end starts anew there
                 written[phrase][role].append(Note(step, pitch, min(length, LENGTH - step)))
@@ -79,18 +79,21 @@ def song_of(midi: pretty_midi.PrettyMIDI) -> Song:
     return Song(phrases, key, float(60 / np.median(beats)) if len(beats) else 120.0)
 
 
-def _grid(midi: pretty_midi.PrettyMIDI) -> NDArray[np.float64]:
-    """Give the time of every sixteenth from the first downbeat to the end, in seconds."""
+def grid_of(midi: pretty_midi.PrettyMIDI, pace: float = 1.0) -> NDArray[np.float64]:
+    """Give the time of every sixteenth from the first downbeat to the end, in seconds.
+
+    ``pace`` beats are heard where the file has one: 2 hears a slow file twice as fast.
+    """
     beats = np.asarray(midi.get_beats(), np.float64)[: MAX_BARS * 4]
     if len(beats) < 2:
         beats = np.array([0.0, 0.5])
     last = beats[-1] - beats[-2]
     bars = np.concatenate([beats, beats[-1] + last * np.arange(1, 5)])
-    places = np.arange(len(beats) * 4 + 1) / 4
+    places = np.arange(int(len(beats) * 4 * pace) + 1) / (4 * pace)
     return np.asarray(np.interp(places, np.arange(len(bars)), bars), np.float64)
 
 
-def _steps(
+def steps_of(
     instrument: pretty_midi.Instrument, grid: NDArray[np.float64]
 ) -> Iterator[tuple[int, int, int]]:
     """Give (start, length, pitch) in sixteenths of an instrument's notes."""
@@ -101,12 +104,12 @@ def _steps(
         yield first, max(1, int(np.floor(end + 0.5)) - first), int(note.pitch)
 
 
-def _roles(instruments: Sequence[pretty_midi.Instrument]) -> list[str]:
+def roles_of(instruments: Sequence[pretty_midi.Instrument]) -> list[str]:
     """Give each instrument a role by its programme and register."""
     roles = [_role(instrument) for instrument in instruments]
     if "lead" not in roles:  # the highest single-voiced keys sing, if other keys remain
         keys = [i for i, role in enumerate(roles) if role == "keys" and instruments[i].notes]
-        single = [i for i in keys if _voices(instruments[i]) < 1.2]
+        single = [i for i in keys if voices_of(instruments[i]) < 1.2]
         if single and len(keys) > 1:
             highest = max(single, key=lambda i: np.mean([n.pitch for n in instruments[i].notes]))
             roles[highest] = "lead"
@@ -118,14 +121,14 @@ def _role(instrument: pretty_midi.Instrument) -> str:
         return "drums"
     pitches = [note.pitch for note in instrument.notes] or [60]
     family = instrument.program // 8
-    if family == 4 or (np.mean(pitches) < 45 and _voices(instrument) < 1.3):
+    if family == 4 or (np.mean(pitches) < 45 and voices_of(instrument) < 1.3):
         return "bass"
     if family in (5, 6, 11, 12):  # strings, ensembles, synthesiser pads and effects
         return "pad"
     return "lead" if family in (7, 8, 9, 10) else "keys"  # brass, reeds, pipes, synthesiser leads
 
 
-def _voices(instrument: pretty_midi.Instrument) -> float:
+def voices_of(instrument: pretty_midi.Instrument) -> float:
     """Mean number of notes that start together."""
     starts = {round(note.start, 2) for note in instrument.notes}
     return len(instrument.notes) / max(len(starts), 1)

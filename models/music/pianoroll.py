@@ -164,6 +164,10 @@ class Phrase:
             keep[REGISTER[track].columns] = True
         return Phrase(self.roll & keep, self.onset & keep)
 
+    def beside(self, other: Phrase) -> Phrase:
+        """Put another phrase's notes beside one's own."""
+        return Phrase(self.roll | other.roll, self.onset | other.onset)
+
     def bars(self, *order: int) -> Phrase:
         """Rearrange the bars, for example ``bars(0, 1, 0, 3)``; a cut note ends at its bar line."""
         if len(order) != BARS:
