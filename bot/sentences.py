@@ -64,6 +64,20 @@ ENGLISH: Mapping[str, str] = {
     "upload_locked": "“{name}” is protected by a password.",
     "upload_empty": "“{name}” has no text in it.",
     "upload_slow": "“{name}” took too long to read.",
+    # Documents and songs for a style.
+    "document_kind": "“{name}” is of a kind I cannot learn from.",
+    "document_many": "“{name}” has more than {limit} files in it.",
+    "document_no_notes": "“{name}” has no notes in it.",
+    "document_no_text": "This style is for essays, so “{name}” is of no use to it.",
+    "document_no_song": "This style is for beats, so “{name}” is of no use to it.",
+    "document_short": "“{name}” has {words} words; {low} is the least.",
+    "document_language": "“{name}” is not in English, and English is all I learn to write.",
+    "document_twice": "“{name}” is there already.",
+    "document_near": "“{name}” is nearly the same as “{other}”.",
+    "document_full": "This style has {limit} documents, and that is the most.",
+    "document_disk": "There is no room left on the disk for it.",
+    "document_below": "kept, but not learned from: its mark is below {low} %.",
+    "document_recording": "kept, but not learned from: I learn from MIDI files so far.",
 }
 
 

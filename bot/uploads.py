@@ -16,6 +16,7 @@ import sys
 import unicodedata
 import zipfile
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import docx
 import pypdf
@@ -47,12 +48,20 @@ class UploadError(Exception):
 
 async def read_upload(name: str, data: bytes, *, seconds: float = SECONDS) -> str:
     """Return the clean text of an uploaded file; raise UploadError."""
-    shown = _shown(name)
+    shown = shown_name(name)
     check(shown, data)  # what needs no parser needs no process
+    answer = await parse_apart("bot.uploads", shown, data, seconds)
+    if "key" in answer:
+        raise UploadError(Sentence(answer["key"], **answer["values"]))
+    return str(answer["text"])
+
+
+async def parse_apart(module: str, shown: str, data: bytes, seconds: float) -> Any:
+    """Give a file to a module's own process, and its answer back; raise UploadError."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
-        "bot.uploads",
+        module,
         shown,
         cwd=_ROOT,
         stdin=asyncio.subprocess.PIPE,
@@ -71,10 +80,7 @@ async def read_upload(name: str, data: bytes, *, seconds: float = SECONDS) -> st
             await process.wait()
     if process.returncode != 0:
         raise UploadError(Sentence("upload_broken", name=shown))
-    answer = json.loads(output)
-    if "key" in answer:
-        raise UploadError(Sentence(answer["key"], **answer["values"]))
-    return str(answer["text"])
+    return json.loads(output)
 
 
 def check(name: str, data: bytes) -> None:
@@ -158,7 +164,7 @@ def _suffix(name: str) -> str:
     return PurePosixPath(name).suffix.lower()
 
 
-def _shown(name: str) -> str:
+def shown_name(name: str) -> str:
     """Make a name safe to show and to pass on: its last part, short, without surprises."""
     last = name.replace("\\", "/").rsplit("/", 1)[-1]
     kept = "".join(c for c in last if c.isprintable())
@@ -167,10 +173,15 @@ def _shown(name: str) -> str:
     return f"{stem[:60].lstrip('-') or 'file'}{suffix[:10]}"
 
 
-def _main() -> None:
+def confine(seconds: float) -> None:
+    """Limit this process: memory, time, and no files."""
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_LIMIT, MEMORY_LIMIT))
-    resource.setrlimit(resource.RLIMIT_CPU, (int(SECONDS), int(SECONDS)))
+    resource.setrlimit(resource.RLIMIT_CPU, (int(seconds), int(seconds)))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+
+
+def _main() -> None:
+    confine(SECONDS)
     try:
         answer: dict[str, object] = {"text": read(sys.argv[1], sys.stdin.buffer.read())}
     except UploadError as error:
