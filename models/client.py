@@ -10,12 +10,16 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from types import TracebackType
 from typing import TypeVar
+from urllib.parse import quote
 
 import httpx
 from pydantic import ValidationError
 
 from models.contract import (
     EVENTS,
+    AlbumEvent,
+    AlbumRequest,
+    AlbumTake,
     BeatEvent,
     BeatRequest,
     BeatTake,
@@ -115,13 +119,23 @@ class GenerationClient:
                 if isinstance(event, Progress | BeatTake):
                     yield event
 
+    async def album(self, request: AlbumRequest) -> AsyncGenerator[AlbumEvent, None]:
+        """Yield progress by track, ending with AlbumTake; closing the generator stops the work."""
+        async with aclosing(self._stream("/v1/albums", request, AlbumTake)) as events:
+            async for event in events:
+                if isinstance(event, Progress | AlbumTake):
+                    yield event
+
     async def models(self) -> Models:
         """List the models the service holds, with their styles."""
         return await self._call("GET", "/v1/models", Models)
 
-    async def reload(self, family: Family) -> Reloaded:
-        """Swap in the family's live version; raise GenerationRefused when it is damaged."""
-        path = f"/v1/models/{family.value}/reload"
+    async def reload(self, family: Family, ref: str = "live") -> Reloaded:
+        """Swap in the family's live version, or load another beside it.
+
+        Raises GenerationRefused when it is damaged.
+        """
+        path = f"/v1/models/{family.value}/reload?ref={quote(ref, safe='')}"
         return await self._call("POST", path, Reloaded, seconds=RELOAD_SECONDS)
 
     async def health(self) -> Health:

@@ -6,20 +6,18 @@ stream is cancelled. Everything public is called on the event loop; ``load`` is 
 
 from __future__ import annotations
 
-import asyncio
-import logging
-import threading
+import queue
 import time
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from models.contract import (
+    WORDS_MAX,
+    AlbumRequest,
+    AlbumTake,
     BeatRequest,
     BeatTake,
     EngineHealth,
-    EssayDelta,
-    EssayDone,
     EssayEvent,
     EssayPlan,
     EssayRequest,
@@ -29,23 +27,31 @@ from models.contract import (
     Progress,
 )
 from models.essay.engine import EngineBusy
-from models.music.encoding import EncodingError
+from models.pool import Pool, Take
 from models.registry import Version
+from models.streams import BROKEN, STOPPING, Event, Full, Stream
 
-log = logging.getLogger(__name__)
+__all__ = [
+    "BROKEN",
+    "STOPPING",
+    "BeatDesk",
+    "BeatModel",
+    "EssayDesk",
+    "EssayModel",
+    "EssayTicket",
+    "Event",
+    "Full",
+    "Stream",
+]
 
-Event = Progress | EssayPlan | EssayDelta | EssayDone | BeatTake | Problem
+#: How long an album waits for the essay engine to think of words, in seconds.
+PATIENCE = 30.0
+#: Albums make way for beats: by so much are their threads nicer.
+ALBUM_NICENESS = 5
 
-BROKEN = "Something broke while this was being made; another try may work."
-STOPPING = "The model service is stopping."
-
-
-class Full(Exception):
-    """No request can be taken now; ``retry_after`` is in seconds."""
-
-    def __init__(self, sentence: str, retry_after: float) -> None:
-        super().__init__(sentence)
-        self.retry_after = retry_after
+Cancelled = Callable[[], bool]
+#: Names the tracks of a record: gets the style it is played in and what says whether to stop.
+Namer = Callable[[str, Cancelled], Sequence[str]]
 
 
 class EssayTicket(Protocol):
@@ -58,8 +64,17 @@ class EssayTicket(Protocol):
 class EssayModel(Protocol):
     """What the essay desk needs of an engine; see ``models.essay.engine``."""
 
-    def load(self, version: Version) -> None:
-        """Load a version beside the present one and swap between steps."""
+    def hold(self, version: Version) -> int:
+        """Load a version beside the others; give its bytes."""
+
+    def promote(self, name: str) -> None:
+        """Give a version that is held to the essays that ask for none."""
+
+    def drop(self, name: str) -> None:
+        """Let a version go."""
+
+    def stall(self, since: float) -> float | None:
+        """Tell how long the slowest step since a moment took beyond the usual one."""
 
     def start(self) -> None:
         """Start the engine's thread."""
@@ -75,15 +90,21 @@ class EssayModel(Protocol):
     def health(self) -> EngineHealth:
         """Say how long ago the engine last stepped."""
 
-    def info(self) -> ModelInfo:
-        """Describe the version that new essays get."""
+    def info(self, name: str | None = None) -> ModelInfo:
+        """Describe a version that is held, or the one that new essays get."""
 
 
 class BeatModel(Protocol):
     """What the beat desk needs of a studio; see ``models.music.studio``."""
 
-    def load(self, version: Version) -> None:
-        """Swap the version that new beats are made with."""
+    def hold(self, version: Version) -> int:
+        """Load a version beside the others; give its bytes."""
+
+    def promote(self, name: str) -> None:
+        """Give a version that is held to the beats that ask for none."""
+
+    def drop(self, name: str) -> None:
+        """Let a version go."""
 
     def make(
         self,
@@ -93,42 +114,17 @@ class BeatModel(Protocol):
     ) -> BeatTake:
         """Make a beat; blocks, safe in several threads."""
 
-    def info(self) -> ModelInfo:
-        """Describe the version that new beats get."""
+    def press(
+        self,
+        request: AlbumRequest,
+        namer: Namer,
+        report: Callable[[Progress], None],
+        cancelled: Cancelled,
+    ) -> AlbumTake:
+        """Make a record, track by track; blocks."""
 
-
-class Stream:
-    """The events of one request, handed from a model's thread to the event loop."""
-
-    def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._events: asyncio.Queue[Event] = asyncio.Queue()
-        self._ended = False
-        self.cancelled = threading.Event()
-        self.on_cancel: Callable[[], object] = lambda: None
-
-    def put(self, event: Event) -> None:
-        """Append an event; safe from any thread, also after the service has stopped."""
-        try:
-            self._loop.call_soon_threadsafe(self._events.put_nowait, event)
-        except RuntimeError:  # the loop has closed: nobody listens any more
-            log.debug("event after the end: %s", type(event).__name__)
-
-    def cancel(self) -> None:
-        """Give the work up; harmless when it has ended."""
-        if not self._ended and not self.cancelled.is_set():
-            self.cancelled.set()
-            self.on_cancel()
-
-    def __aiter__(self) -> Stream:
-        return self
-
-    async def __anext__(self) -> Event:
-        if self._ended:
-            raise StopAsyncIteration
-        event = await self._events.get()
-        self._ended = isinstance(event, EssayDone | BeatTake | Problem)
-        return event
+    def info(self, name: str | None = None) -> ModelInfo:
+        """Describe a version that is held, or the one that new beats get."""
 
 
 class EssayDesk:
@@ -140,16 +136,28 @@ class EssayDesk:
         self._engine = engine
         self._started = False
 
-    def load(self, version: Version) -> None:
-        """Load beside what runs, then swap; start the engine with its first version."""
-        self._engine.load(version)
+    def hold(self, version: Version) -> int:
+        """Load a version beside what runs; give its bytes."""
+        return self._engine.hold(version)
+
+    def promote(self, name: str) -> None:
+        """Swap between two steps; start the engine with its first version."""
+        self._engine.promote(name)
         if not self._started:
             self._engine.start()
             self._started = True
 
-    def open(self, request: EssayRequest) -> Stream:
-        """Queue an essay; raise Full."""
-        stream = Stream()
+    def drop(self, name: str) -> None:
+        """Let a version go; essays in progress keep theirs."""
+        self._engine.drop(name)
+
+    def stall(self, since: float) -> float | None:
+        """Tell how long the slowest step since a moment took beyond the usual one."""
+        return self._engine.stall(since)
+
+    def open(self, request: EssayRequest, stream: Stream | None = None) -> Stream:
+        """Queue an essay, whose events go to ``stream`` where one waits; raise Full."""
+        stream = stream or Stream()
         try:
             ticket = self._engine.submit(request, stream.put)
         except EngineBusy as busy:
@@ -157,9 +165,37 @@ class EssayDesk:
         stream.on_cancel = ticket.cancel
         return stream
 
-    def info(self) -> ModelInfo:
-        """Describe the version that new essays get."""
-        return self._engine.info()
+    def outline(self, topic: str, seed: int, cancelled: Cancelled) -> EssayPlan | None:
+        """Think of words around a topic, without writing; None when none came in time.
+
+        Blocks, and is called from a model's thread.
+        """
+        events: queue.Queue[EssayEvent | Problem] = queue.Queue()
+        request = EssayRequest(
+            request_id=f"outline-{seed}", topic=topic, words=WORDS_MAX, seed=seed
+        )
+        deadline = time.monotonic() + PATIENCE
+        ticket: EssayTicket | None = None
+        try:
+            while time.monotonic() < deadline and not cancelled():
+                try:
+                    ticket = ticket or self._engine.submit(request, events.put)
+                    event = events.get(timeout=0.1)
+                except (EngineBusy, queue.Empty):
+                    time.sleep(0.05)
+                    continue
+                if isinstance(event, EssayPlan):
+                    return event
+                if isinstance(event, Problem):
+                    return None
+        finally:
+            if ticket is not None:
+                ticket.cancel()
+        return None
+
+    def info(self, name: str | None = None) -> ModelInfo:
+        """Describe a version that is held, or the one that new essays get."""
+        return self._engine.info(name)
 
     def health(self) -> EngineHealth:
         """Say whether the engine moves."""
@@ -172,118 +208,82 @@ class EssayDesk:
 
 
 class BeatDesk:
-    """Beats: blocking work in a few threads, with a queue before them that has an end."""
+    """Beats and records: blocking work in threads; a record never holds a beat up.
+
+    Records have one thread of their own, nicer than those of the beats, and wait only for each
+    other.
+    """
 
     family = Family.MUSIC
 
-    def __init__(self, studio: BeatModel, *, threads: int = 2, queue_limit: int = 16) -> None:
+    def __init__(
+        self,
+        studio: BeatModel,
+        *,
+        threads: int = 2,
+        queue_limit: int = 16,
+        album_limit: int = 4,
+    ) -> None:
         self._studio = studio
-        self._threads = threads
-        self._limit = threads + queue_limit
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="beat")
-        self._waiting: list[Stream] = []
-        self._active: set[Stream] = set()
-        self._moved = time.monotonic()
-        self._seconds = 5.0  # of one beat, a running mean
+        self._beats = Pool("beat", threads=threads, queue_limit=queue_limit, guess=5.0)
+        self._albums = Pool(
+            "album", threads=1, queue_limit=album_limit, guess=45.0, niceness=ALBUM_NICENESS
+        )
         self._rate: float | None = None
-        self._stopped = False
 
-    def load(self, version: Version) -> None:
+    def hold(self, version: Version) -> int:
+        """Load a version beside the others; give its bytes."""
+        return self._studio.hold(version)
+
+    def promote(self, name: str) -> None:
         """Swap the version that new beats are made with."""
-        self._studio.load(version)
+        self._studio.promote(name)
 
-    def open(self, request: BeatRequest) -> Stream:
-        """Queue a beat; raise Full."""
-        if self._stopped:
-            raise Full(STOPPING, 5.0)
-        if len(self._waiting) + len(self._active) >= self._limit:
-            wait = self._seconds * (len(self._waiting) + 1) / self._threads
-            raise Full("Too many beats are waiting at the moment.", round(max(1.0, wait), 1))
-        stream = Stream()
-        self._waiting.append(stream)
-        if self._busy():
-            self._announce()
-        loop = asyncio.get_running_loop()
-        job = self._pool.submit(self._work, loop, stream, request)
-        job.add_done_callback(lambda done: _soon(loop, self._leave, stream, done))
-        stream.on_cancel = job.cancel  # a job that has not begun never begins
-        return stream
+    def drop(self, name: str) -> None:
+        """Let a version go; beats in progress keep theirs."""
+        self._studio.drop(name)
 
-    def info(self) -> ModelInfo:
-        """Describe the version that new beats get."""
-        return self._studio.info().model_copy(update={"in_flight": len(self._active)})
+    def stall(self, since: float) -> float | None:
+        """Have no step that could stall: beats share nothing."""
+        return None
+
+    def open(self, request: BeatRequest, stream: Stream | None = None) -> Stream:
+        """Queue a beat, whose events go to ``stream`` where one waits; raise Full."""
+        return self._beats.open(
+            lambda report, cancelled: self._studio.make(request, report, cancelled),
+            self._measure,
+            stream,
+        )
+
+    def album(self, request: AlbumRequest, namer: Namer, stream: Stream | None = None) -> Stream:
+        """Queue a record, whose events go to ``stream`` where one waits; raise Full."""
+        return self._albums.open(
+            lambda report, cancelled: self._studio.press(request, namer, report, cancelled),
+            stream=stream,
+        )
+
+    def info(self, name: str | None = None) -> ModelInfo:
+        """Describe a version that is held, or the one that new beats get."""
+        return self._studio.info(name)
 
     def health(self) -> EngineHealth:
-        """Say how long ago a beat last came a step further."""
+        """Say how long ago the work that moves least last came a step further."""
+        pools = (self._beats, self._albums)
+        moved = [pool.moved for pool in pools if pool.active or pool.waiting]
         return EngineHealth(
             family=self.family,
-            ok=not self._stopped,
-            active=len(self._active),
-            waiting=len(self._waiting),
-            idle_seconds=time.monotonic() - self._moved,
+            ok=not self._beats.stopped,
+            active=sum(len(pool.active) for pool in pools),
+            waiting=sum(len(pool.waiting) for pool in pools),
+            idle_seconds=time.monotonic() - min(moved, default=self._beats.moved),
             rate=self._rate,
         )
 
     def stop(self) -> None:
         """Give everything up; threads end at their next step."""
-        self._stopped = True
-        for stream in [*self._waiting, *self._active]:
-            stream.put(Problem(sentence=STOPPING))
-            stream.cancel()
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._beats.stop()
+        self._albums.stop()
 
-    def _work(
-        self, loop: asyncio.AbstractEventLoop, stream: Stream, request: BeatRequest
-    ) -> BeatTake | None:
-        """Make one beat; runs in a thread of the pool."""
-        if stream.cancelled.is_set():
-            return None
-        _soon(loop, self._begin, stream)
-
-        def report(progress: Progress) -> None:
-            self._moved = time.monotonic()
-            stream.put(progress)
-
-        return self._studio.make(request, report, stream.cancelled.is_set)
-
-    def _begin(self, stream: Stream) -> None:
-        self._moved = time.monotonic()
-        if stream in self._waiting:
-            self._waiting.remove(stream)
-            self._active.add(stream)
-            self._announce()
-
-    def _leave(self, stream: Stream, job: Future[BeatTake | None]) -> None:
-        """Take a job off the books and send its last event."""
-        self._moved = time.monotonic()
-        if stream in self._waiting:
-            self._waiting.remove(stream)
-        self._active.discard(stream)
-        if stream.cancelled.is_set() or job.cancelled():
-            return
-        error = job.exception()
-        if isinstance(error, EncodingError | ValueError):  # the wish itself cannot be met
-            stream.put(Problem(sentence=str(error), again=False))
-        elif error is not None:
-            log.error("a beat failed", exc_info=error)
-            stream.put(Problem(sentence=BROKEN))
-        elif (take := job.result()) is not None:
-            self._seconds += 0.2 * (take.seconds - self._seconds)
+    def _measure(self, take: Take) -> None:
+        if isinstance(take, BeatTake):
             self._rate = take.bars / max(take.seconds, 1e-3)
-            stream.put(take)
-
-    def _busy(self) -> bool:
-        return len(self._active) + len(self._waiting) > self._threads
-
-    def _announce(self) -> None:
-        """Tell everyone who waits how many are before them."""
-        for ahead, stream in enumerate(self._waiting):
-            stream.put(Progress(stage="queued", done=0.0, ahead=ahead))
-
-
-def _soon(loop: asyncio.AbstractEventLoop, call: Callable[..., None], *values: object) -> None:
-    """Call on the event loop from a thread; do nothing once the loop has closed."""
-    try:
-        loop.call_soon_threadsafe(lambda: call(*values))
-    except RuntimeError:
-        log.debug("a beat ended after the service")

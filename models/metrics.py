@@ -7,11 +7,20 @@ from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from models.contract import BeatTake, EngineHealth, EssayDelta, EssayDone, Family, Problem
-from models.desks import Event, Stream
+from models.contract import (
+    AlbumTake,
+    BeatTake,
+    EngineHealth,
+    EssayDelta,
+    EssayDone,
+    Family,
+    Problem,
+)
+from models.shelf import Shelf
+from models.streams import Event, Last, Stream
 
 FIRST_BUCKETS = (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60)
 WHOLE_BUCKETS = (0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300)
@@ -40,12 +49,39 @@ class EngineCollector(Collector):
             yield gauge
 
 
+class ShelfCollector(Collector):
+    """Reads what is held at the moment somebody asks."""
+
+    def __init__(self, shelf: Shelf) -> None:
+        self._shelf = shelf
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield versions held, their bytes, loads and evictions."""
+        held = GaugeMetricFamily("generation_held_versions", "Versions held", labels=["family"])
+        size = GaugeMetricFamily("generation_held_bytes", "Bytes they take", labels=["family"])
+        gone = CounterMetricFamily(
+            "generation_evictions", "Versions that left for want of memory", labels=["family"]
+        )
+        loads = CounterMetricFamily(
+            "generation_loads", "Versions loaded, or refused", labels=["family", "outcome"]
+        )
+        for family, count, size_now in self._shelf.sizes():
+            held.add_metric([family.value], count)
+            size.add_metric([family.value], size_now)
+            gone.add_metric([family.value], self._shelf.evictions[family])
+            for outcome in ("done", "refused"):
+                number = self._shelf.loads[family, outcome]
+                loads.add_metric([family.value, outcome], number)
+        yield from (held, size, gone, loads)
+
+
 class Metrics:
     """The counters of one service; each has its own registry, so that tests can make many."""
 
-    def __init__(self, engines: Callable[[], Iterable[EngineHealth]]) -> None:
+    def __init__(self, engines: Callable[[], Iterable[EngineHealth]], shelf: Shelf) -> None:
         self._registry = CollectorRegistry()
         self._registry.register(EngineCollector(engines))
+        self._registry.register(ShelfCollector(shelf))
         self.requests = Counter(
             "generation_requests",
             "Requests by what became of them",
@@ -77,6 +113,13 @@ class Metrics:
             registry=self._registry,
         )
 
+        self.stall = Gauge(
+            "generation_reload_stall_seconds",
+            "What the slowest step during the last reload took beyond the usual one",
+            ["family"],
+            registry=self._registry,
+        )
+
     def page(self) -> bytes:
         """Write the page that Prometheus reads."""
         return generate_latest(self._registry)
@@ -91,12 +134,12 @@ class Metrics:
         with self._counted(family, begun) as outcome:
             first = True
             async for event in stream:
-                if first and isinstance(event, EssayDelta | BeatTake):
+                if first and isinstance(event, EssayDelta | BeatTake | AlbumTake):
                     first = False
                     self.first.labels(family.value).observe(time.monotonic() - begun)
                 if isinstance(event, EssayDone):
                     self.tokens.inc(event.tokens)
-                if isinstance(event, EssayDone | BeatTake | Problem):
+                if isinstance(event, Last):
                     outcome[0] = "failed" if isinstance(event, Problem) else "done"
                 yield event
 

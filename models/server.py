@@ -26,6 +26,8 @@ from starlette.background import BackgroundTask
 
 from models.contract import (
     EVENTS,
+    AlbumRequest,
+    AlbumTake,
     BeatRequest,
     BeatTake,
     EssayRequest,
@@ -39,7 +41,7 @@ from models.desks import STOPPING, Event, Full, Stream
 from models.metrics import Metrics
 from models.problems import add_problems, answer
 from models.registry import Registry
-from models.service import GenerationService, Makers, Unacceptable
+from models.service import LIVE, MEMORY_MB, GenerationService, Makers, Unacceptable
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +53,7 @@ GRACE_SECONDS = 5
 
 def create_app(service: GenerationService) -> FastAPI:
     """Build the application over a service, which starts and stops with it."""
-    metrics = Metrics(lambda: service.health().engines)
+    metrics = Metrics(lambda: service.health().engines, service.shelf)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -69,14 +71,20 @@ def create_app(service: GenerationService) -> FastAPI:
         return service.models()
 
     @app.post("/v1/models/{family}/reload", responses={422: {"model": Problem}})
-    async def reload(family: Family) -> Reloaded:
-        """Take up the family's live version without dropping a request."""
+    async def reload(family: Family, ref: str = LIVE) -> Reloaded:
+        """Take up what an alias stands for, without dropping a request.
+
+        ``live`` changes the version that requests get by default; any other alias or name only
+        has its version loaded beside.
+        """
         try:
-            done = await service.reload(family)
+            done = await service.reload(family, ref)
         except Unacceptable:
             metrics.reloads.labels(family.value, "refused").inc()
             raise
         metrics.reloads.labels(family.value, "done").inc()
+        if done.stall is not None:
+            metrics.stall.labels(family.value).set(done.stall)
         return done
 
     @app.get("/healthz", responses={503: {"model": Health}})
@@ -95,16 +103,18 @@ def create_app(service: GenerationService) -> FastAPI:
 
 
 def _add_requests(app: FastAPI, service: GenerationService, metrics: Metrics) -> None:
-    """Add the two routes that make things."""
+    """Add the routes that make things."""
     refusals: dict[int | str, dict[str, object]] = {
         422: {"model": Problem},
         429: {"model": Problem},
     }
 
-    def enter(family: Family, request: EssayRequest | BeatRequest) -> Stream:
+    def enter(family: Family, request: EssayRequest | BeatRequest | AlbumRequest) -> Stream:
         try:
             if isinstance(request, EssayRequest):
                 return service.essay(request)
+            if isinstance(request, AlbumRequest):
+                return service.album(request)
             return service.beat(request)
         except Unacceptable:
             metrics.refused(family, "refused")
@@ -122,11 +132,20 @@ def _add_requests(app: FastAPI, service: GenerationService, metrics: Metrics) ->
     @app.post("/v1/beats", response_model=BeatTake, responses=refusals)
     async def beats(body: BeatRequest, http: Request) -> Response:
         """Make a beat; a stream when text/event-stream is accepted, else the take alone."""
-        stream = enter(Family.MUSIC, body)
-        events = metrics.watch(Family.MUSIC, stream)
-        if "text/event-stream" in http.headers.get("accept", ""):
-            return _streamed(stream, events)
-        return await _whole(http, stream, events)
+        return await _played(http, enter(Family.MUSIC, body), metrics)
+
+    @app.post("/v1/albums", response_model=AlbumTake, responses=refusals)
+    async def albums(body: AlbumRequest, http: Request) -> Response:
+        """Make a record; a stream when text/event-stream is accepted, else the take alone."""
+        return await _played(http, enter(Family.MUSIC, body), metrics)
+
+
+async def _played(http: Request, stream: Stream, metrics: Metrics) -> Response:
+    """Answer with a stream when the client accepts one, else with the take alone."""
+    events = metrics.watch(Family.MUSIC, stream)
+    if "text/event-stream" in http.headers.get("accept", ""):
+        return _streamed(stream, events)
+    return await _whole(http, stream, events)
 
 
 def _streamed(stream: Stream, events: AsyncGenerator[Event, None]) -> Response:
@@ -152,7 +171,7 @@ async def _whole(http: Request, stream: Stream, events: AsyncGenerator[Event, No
     async def last() -> Event | None:
         async with contextlib.aclosing(events):
             async for event in events:
-                if isinstance(event, BeatTake | Problem):
+                if isinstance(event, BeatTake | AlbumTake | Problem):
                     return event
         return None
 
@@ -166,7 +185,7 @@ async def _whole(http: Request, stream: Stream, events: AsyncGenerator[Event, No
         stream.cancel()
         work.cancel()
     event = work.result()
-    if isinstance(event, BeatTake):
+    if isinstance(event, BeatTake | AlbumTake):
         return answer(200, event)
     problem = event if isinstance(event, Problem) else Problem(sentence=STOPPING)
     return answer(500 if problem.again else 422, problem)
@@ -235,6 +254,9 @@ def main(
     port_file: Annotated[Path | None, typer.Option(help="Written when ready.")] = None,
     device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option()] = "auto",
     soundfont: Annotated[Path | None, typer.Option(help="A .sf2 or .sf3 file.")] = None,
+    memory_mb: Annotated[
+        float, typer.Option(min=0, help="For versions held at once; unused ones leave.")
+    ] = MEMORY_MB,
     threads: Annotated[int | None, typer.Option(min=1, help="Of torch. Default: its own.")] = None,
     end_with_parent: Annotated[bool, typer.Option(help="Stop when stdin closes.")] = False,
     log_json: Annotated[bool, typer.Option(help="One JSON object a line.")] = False,
@@ -245,7 +267,8 @@ def main(
         import torch
 
         torch.set_num_threads(threads)
-    service = GenerationService(Registry(registry), Makers.real(device, soundfont))
+    makers = Makers.real(device, soundfont)
+    service = GenerationService(Registry(registry), makers, memory_mb=memory_mb)
     config = uvicorn.Config(
         create_app(service),
         host=host,

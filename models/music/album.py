@@ -1,13 +1,13 @@
 """An album: tracks planned for contrast, a cover drawn from the music, a medley, one zip.
 
-Pure functions: whoever makes the beats calls ``plan`` for the requests and the rest with the takes.
+Pure functions; ``models.music.record`` calls them in turn.
 """
 
 from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,14 +17,19 @@ from models.contract import BPM_MAX, BPM_MIN, TRACKS_MAX, TRACKS_MIN
 from models.music import encoding, keys
 from models.music.arranger import Streams, Wish, choose
 from models.music.dsp import RATE, Audio, audio
-from models.music.encoding import Encoded, EncodingError, Form, Tags
+from models.music.encoding import Encoded, EncodingError, Tags
 from models.music.pianoroll import read_key
 from models.music.picture import COLOURS
 from models.music.song import Song
 from models.music.styles import style_of
 
 MEDLEY_SECONDS = 30.0
-_COVER = 1000  # pixels
+_OVERLAP = 0.6  # seconds of a crossfade
+_COVER, _STAMP = 1000, 300  # pixels
+#: Bit rates of the tracks, best first; all of them alike.
+RATES = (192, 128, 96, 64, 48)
+#: Most bytes a tagged MP3 has beside its sound and picture, and a zip for each file.
+_HEAD, _ENTRY = 4096, 512
 #: Shape of a record: energy of each track by its place, first to last (0 calm .. 1 full).
 _PLACES = (0.0, 0.2, 0.45, 0.6, 0.75, 0.9, 1.0)
 _ENERGIES = (0.6, 0.9, 0.5, 1.0, 0.3, 0.85, 0.2)
@@ -41,13 +46,13 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Finished:
-    """One track of an album as it sounds."""
+class Sleeve:
+    """What every track of a record says about itself."""
 
-    number: int
     title: str
-    song: Song
-    sound: Audio
+    tracks: int
+    version: str
+    picture: bytes  # PNG, small: it goes into each file
 
 
 @dataclass(frozen=True)
@@ -99,21 +104,23 @@ def _apart(bpm: float, before: int, low: int, high: int) -> float:
 
 
 def medley(sounds: Sequence[Audio], seconds: float = MEDLEY_SECONDS) -> Audio:
-    """Join the liveliest stretch of each track, crossfaded, into at most ``seconds`` of audio."""
-    overlap = 0.6
-    each = (seconds + overlap * (len(sounds) - 1)) / len(sounds)
-    pieces = [_liveliest(sound, each) for sound in sounds]
+    """Join the liveliest stretch of each track, crossfaded, into at most ``seconds`` of audio.
+
+    ``liveliest`` may have cut the stretches before, so that whole tracks need not be kept.
+    """
+    pieces = [liveliest(sound, len(sounds), seconds) for sound in sounds]
     joined = pieces[0]
     for piece in pieces[1:]:
-        joined = _crossfaded(joined, piece, int(overlap * RATE))
+        joined = _crossfaded(joined, piece, int(_OVERLAP * RATE))
     edge = min(int(0.8 * RATE), joined.shape[1] // 4)
     joined[:, :edge] *= np.linspace(0, 1, edge, dtype=np.float32)
     joined[:, -edge:] *= np.cos(np.linspace(0, np.pi / 2, edge, dtype=np.float32)) ** 2
     return joined
 
 
-def _liveliest(sound: Audio, seconds: float) -> Audio:
-    """Cut the loudest stretch, by steps of a second."""
+def liveliest(sound: Audio, tracks: int, seconds: float = MEDLEY_SECONDS) -> Audio:
+    """Cut the loudest stretch, as long as one of so many tracks has in a medley."""
+    seconds = (seconds + _OVERLAP * (tracks - 1)) / tracks
     n = int(seconds * RATE)
     if sound.shape[1] <= n:
         return sound.copy()
@@ -149,9 +156,19 @@ def cover(title: str, songs: Sequence[Song], seed: int) -> bytes:
     for ring, song in enumerate(songs):
         _ring(pen, song, centre, inner + step * ring, step * 0.86, float(random.uniform(0, 360)))
     _title(pen, title, size)
-    small = image.reduce(scale)
+    return _png(image.reduce(scale), 256)
+
+
+def stamp(cover: bytes) -> bytes:
+    """Make the cover small enough to go into every track."""
+    with Image.open(io.BytesIO(cover)) as image:
+        small = image.convert("RGB").resize((_STAMP, _STAMP), Image.Resampling.LANCZOS)
+    return _png(small, 64)
+
+
+def _png(image: Image.Image, colours: int) -> bytes:
     file = io.BytesIO()
-    small.quantize(256, Image.Quantize.MEDIANCUT).save(file, "PNG", compress_level=9)
+    image.quantize(colours, Image.Quantize.MEDIANCUT).save(file, "PNG", compress_level=9)
     return file.getvalue()
 
 
@@ -192,32 +209,24 @@ def _title(pen: ImageDraw.ImageDraw, title: str, size: int) -> None:
     pen.text((size / 2, size * 0.9), title, (240, 240, 244), font=font, anchor="mm")
 
 
-def press(
-    tracks: Sequence[Finished], album: str, version: str, *, picture: bytes,
-    max_bytes: int | None = None, form: Form = "mp3",
-) -> bytes:  # fmt: skip
-    """Encode, tag and zip the tracks; bit rates fall together until the zip fits."""
-    rungs = [kilobits for kind, kilobits in encoding.LADDERS[form] if kind == form] or [0]
-    seconds = sum(track.sound.shape[1] for track in tracks) / RATE
-    for kilobits in rungs:
-        if max_bytes is not None and kilobits * 125 * seconds > max_bytes:
-            continue
-        cuts = [_cut(track, tracks, album, version, picture, form, kilobits) for track in tracks]
-        data = _zip(cuts, picture)
-        if max_bytes is None or len(data) <= max_bytes:
-            return data
+def rate(seconds: Sequence[float], pictures: int, max_bytes: int | None) -> int:
+    """Choose the best bit rate at which tracks of these lengths fit; ``pictures`` is in bytes."""
+    for kilobits in RATES:
+        sound = sum(kilobits * 125 * length for length in seconds)
+        if max_bytes is None or sound + pictures + len(seconds) * (_HEAD + _ENTRY) <= max_bytes:
+            return kilobits
     raise EncodingError("The album is too long for the size allowed here; ask for fewer tracks.")
 
 
-def _cut(
-    track: Finished, tracks: Sequence[Finished], album: str, version: str, picture: bytes,
-    form: Form, kilobits: int,
+def cut(
+    number: int, title: str, song: Song, sound: Audio, sleeve: Sleeve, kilobits: int,
+    check: Callable[[], None] = lambda: None,
 ) -> Cut:  # fmt: skip
-    song = track.song
-    tags = Tags(track.title, song.bpm, song.key, song.seed, version, album=album,
-                track=f"{track.number}/{len(tracks)}", cover=picture)  # fmt: skip
-    encoded = encoding.encode_at(track.sound, form, kilobits, tags)
-    return Cut(f"{track.number:02d} {file_name(track.title)}.{encoded.format}", encoded)
+    """Encode and tag one track."""
+    tags = Tags(title, song.bpm, song.key, song.seed, sleeve.version, album=sleeve.title,
+                track=f"{number}/{sleeve.tracks}", cover=sleeve.picture)  # fmt: skip
+    encoded = encoding.encode_at(sound, "mp3", kilobits, tags, check)
+    return Cut(f"{number:02d} {file_name(title)}.{encoded.format}", encoded)
 
 
 def file_name(title: str) -> str:
@@ -226,7 +235,7 @@ def file_name(title: str) -> str:
     return " ".join(kept.split())[:60].strip() or "track"
 
 
-def _zip(cuts: Sequence[Cut], picture: bytes) -> bytes:
+def pack(cuts: Sequence[Cut], picture: bytes) -> bytes:
     """Pack the files as they are, dated the same so that the same album is the same bytes."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as pack:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import base64
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from models.contract import (
     KEYS,
+    AlbumRequest,
+    AlbumTake,
     AudioFormat,
     BeatRequest,
     BeatTake,
@@ -19,11 +23,13 @@ from models.contract import (
     Progress,
     StyleInfo,
 )
-from models.music import encoding, mixer, multitrack, picture, stems
+from models.music import encoding, mixer, multitrack, picture, record, stems
 from models.music.arranger import Streams, Wish, compose
 from models.music.encoding import Tags
 from models.music.gan import CONFIG, Generator, load_generator
 from models.music.mixer import Mixed
+from models.music.record import Band
+from models.music.sample import read_sample
 from models.music.song import Song, to_midi
 from models.music.styles import style_of
 from models.music.voices import Players
@@ -31,6 +37,8 @@ from models.registry import Version
 
 Report = Callable[[Progress], None]
 Cancel = Callable[[], bool]
+#: Names the tracks of a record that is played in a style.
+Namer = Callable[[str, Cancel], Sequence[str]]
 _FAVOURITE = "hiphop"
 _FORM: dict[AudioFormat, encoding.Form] = {
     AudioFormat.MP3: "mp3",
@@ -73,22 +81,43 @@ class BeatStudio:
     def __init__(self, *, device: str = "auto", soundfont: Path | None = None) -> None:
         self.device = "cpu"
         self._players = Players(soundfont)
-        self._loaded: _Loaded | None = None
-        self._in_flight = 0
+        self._held: dict[str, _Loaded] = {}
+        self._live: _Loaded | None = None
+        self._in_flight: Counter[str] = Counter()
 
-    def load(self, version: Version) -> None:
-        """Check, read and try a version, then swap it in; raises RegistryError when damaged."""
+    def hold(self, version: Version) -> int:
+        """Check, read and try a version beside the others; raises RegistryError when damaged.
+
+        Gives the bytes it takes.
+        """
         version.verify()
         config = version.read_json(CONFIG)
         generator = load_generator(version.path)
         parameters = sum(p.numel() for p in generator.parameters())
         loaded = _Loaded(version, generator, _styles(config), parameters)
         compose(generator, Wish(_default_style(loaded), seed=0, bars=4))
-        self._loaded = loaded
+        self._held[version.name] = loaded
+        kept = [*generator.parameters(), *generator.buffers()]
+        return sum(tensor.nbytes for tensor in kept)
 
-    def info(self) -> ModelInfo:
-        """Describe the loaded version."""
-        loaded = self._now()
+    def promote(self, name: str) -> None:
+        """Give a version that is held to the beats that ask for none."""
+        self._live = self._held[name]
+
+    def drop(self, name: str) -> None:
+        """Let a version go; takes in the making keep theirs."""
+        self._held.pop(name, None)
+
+    def load(self, version: Version) -> None:
+        """Hold a version in the place of the live one, which leaves."""
+        self.hold(version)
+        before, self._live = self._live, self._held[version.name]
+        if before is not None and before.version.name != version.name:
+            self.drop(before.version.name)
+
+    def info(self, name: str | None = None) -> ModelInfo:
+        """Describe a version that is held, or the live one."""
+        loaded = self._asked(name)
         return ModelInfo(
             family=Family.MUSIC,
             version=loaded.version.name,
@@ -97,29 +126,49 @@ class BeatStudio:
             parameters=loaded.parameters,
             licence=str(loaded.version.manifest.get("licence", "unknown")),
             device=self.device,
-            in_flight=self._in_flight,
+            in_flight=self._in_flight[loaded.version.name],
         )
 
     def make(self, request: BeatRequest, report: Report, cancelled: Cancel) -> BeatTake:
         """Make a take; raises ValueError for a wrong wish and Cancelled when asked to stop."""
-        started, loaded = time.monotonic(), self._now()
+        started, loaded = time.monotonic(), self._asked(request.version)
 
         def check() -> None:
             if cancelled():
                 raise Cancelled
 
-        self._in_flight += 1
+        self._in_flight[loaded.version.name] += 1
         try:
             return self._make(request, loaded, report, check, started)
         finally:
-            self._in_flight -= 1
+            self._in_flight[loaded.version.name] -= 1
+
+    def press(
+        self, request: AlbumRequest, namer: Namer, report: Report, cancelled: Cancel
+    ) -> AlbumTake:
+        """Make a record; raises as ``make`` does."""
+        loaded = self._asked(request.version)
+        style = _style(request.style, request.seed, loaded)
+
+        def check() -> None:
+            if cancelled():
+                raise Cancelled
+
+        self._in_flight[loaded.version.name] += 1
+        try:
+            band = Band(loaded.generator, loaded.version.name, self._players)
+            name = partial(namer, style, cancelled)
+            return record.make(request, style, band, name, report, check)
+        finally:
+            self._in_flight[loaded.version.name] -= 1
 
     def _make(
         self, request: BeatRequest, loaded: _Loaded, report: Report,
         check: Callable[[], None], started: float,
     ) -> BeatTake:  # fmt: skip
-        wish = _wish(request, loaded)
         report(Progress(stage="planning", done=0))
+        wish = _wish(request, loaded)
+        check()
         song = compose(loaded.generator, wish, check)
         title = f"{song.style.name} beat {song.seed}"
         midi = to_midi(song, title)
@@ -154,23 +203,32 @@ class BeatStudio:
         encoded = encoding.encode(mixed.audio, form, tags, request.max_bytes, check)
         return _Sounds(mixed, encoded, parts)
 
-    def _now(self) -> _Loaded:
-        if self._loaded is None:
-            raise RuntimeError("No music model is loaded.")
-        return self._loaded
+    def _asked(self, name: str | None) -> _Loaded:
+        loaded = self._held.get(name) if name is not None else self._live
+        if loaded is None:
+            raise RuntimeError("No music model is loaded." if name is None else f"{name} is gone.")
+        return loaded
 
 
 def _wish(request: BeatRequest, loaded: _Loaded) -> Wish:
     """Check a request against the version and settle its style."""
-    names = [style.name for style in loaded.styles]
-    if request.style is not None and request.style not in names:
-        raise ValueError(f"There is no style called {request.style}; try {', '.join(names)}.")
     if request.key is not None and request.key not in KEYS:
         raise ValueError(f"There is no key called {request.key}; write one like A minor.")
-    style = request.style
-    if style is None:
-        style = names[int(Streams(request.seed, "").of("style").integers(len(names)))]
-    return Wish(style, request.seed, request.bars, request.bpm, request.key, request.variation)
+    style = _style(request.style, request.seed, loaded)
+    sample = read_sample(request.sample) if request.sample is not None else None
+    return Wish(
+        style, request.seed, request.bars, request.bpm, request.key, request.variation, sample
+    )
+
+
+def _style(wanted: str | None, seed: int, loaded: _Loaded) -> str:
+    """Settle a style; without a wish the seed chooses."""
+    names = [style.name for style in loaded.styles]
+    if wanted is None:
+        return names[int(Streams(seed, "").of("style").integers(len(names)))]
+    if wanted not in names:
+        raise ValueError(f"There is no style called {wanted}; try {', '.join(names)}.")
+    return wanted
 
 
 def _take(

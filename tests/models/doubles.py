@@ -9,6 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from models.contract import (
+    AlbumRequest,
+    AlbumTake,
+    AlbumTrack,
     BeatRequest,
     BeatTake,
     EngineHealth,
@@ -23,6 +26,7 @@ from models.contract import (
     Progress,
     StyleInfo,
 )
+from models.desks import Namer
 from models.essay.engine import EngineBusy
 from models.registry import Registry, Version
 
@@ -31,10 +35,11 @@ STYLE = StyleInfo(name="plain", description="Plain words.")
 
 
 def info(family: Family, version: Version | None) -> ModelInfo:
+    own = version.manifest.get("styles", []) if version else []
     return ModelInfo(
         family=family,
         version=version.name if version else "none",
-        styles=(STYLE,),
+        styles=(STYLE, *(StyleInfo(name=name, description="") for name in own)),
         default_style="plain",
         parameters=1,
         licence="MIT",
@@ -56,6 +61,9 @@ class StepEngine:
     def __init__(self, slots: int = 2) -> None:
         self.slots = slots
         self.version: Version | None = None
+        self.held: dict[str, Version] = {}
+        self.loading = threading.Event()  # cleared: loading takes until it is set
+        self.loading.set()
         self.tickets: list[Ticket] = []
         self.idle = 0.0
         self.running = False
@@ -64,10 +72,21 @@ class StepEngine:
     def step(self, times: int = 1) -> None:
         self._stepped.release(times)
 
-    def load(self, version: Version) -> None:
+    def hold(self, version: Version) -> int:
+        assert self.loading.wait(5)
         if (version.path / "bad").exists():
             raise ValueError("shapes do not fit")
-        self.version = version
+        self.held[version.name] = version
+        return 2**20
+
+    def promote(self, name: str) -> None:
+        self.version = self.held[name]
+
+    def drop(self, name: str) -> None:
+        del self.held[name]
+
+    def stall(self, since: float) -> float | None:
+        return 0.002
 
     def start(self) -> None:
         self.running = True
@@ -78,16 +97,21 @@ class StepEngine:
     def submit(self, request: EssayRequest, emit: Callable[[EssayEvent | Problem], None]) -> Ticket:
         if self.health().active >= self.slots:
             raise EngineBusy(2.5)
+        assert self.version is not None
+        name = self.version.name if request.version is None else self.held[request.version].name
         ticket = Ticket()
         self.tickets.append(ticket)
-        threading.Thread(target=self._write, args=(request, emit, ticket), daemon=True).start()
+        work = (request, emit, ticket, name)
+        threading.Thread(target=self._write, args=work, daemon=True).start()
         return ticket
 
     def _write(
-        self, request: EssayRequest, emit: Callable[[EssayEvent | Problem], None], ticket: Ticket
+        self,
+        request: EssayRequest,
+        emit: Callable[[EssayEvent | Problem], None],
+        ticket: Ticket,
+        name: str,
     ) -> None:
-        assert self.version is not None
-        name = self.version.name
         emit(Progress(stage="writing", done=0))
         emit(PLAN)
         for _ in range(3):
@@ -119,8 +143,8 @@ class StepEngine:
             idle_seconds=self.idle,
         )
 
-    def info(self) -> ModelInfo:
-        return info(Family.ESSAY, self.version)
+    def info(self, name: str | None = None) -> ModelInfo:
+        return info(Family.ESSAY, self.held[name] if name else self.version)
 
 
 class HandStudio:
@@ -129,11 +153,19 @@ class HandStudio:
     def __init__(self) -> None:
         self.go = threading.Event()
         self.version: Version | None = None
+        self.held: dict[str, Version] = {}
         self.made = 0
         self.given_up = 0
 
-    def load(self, version: Version) -> None:
-        self.version = version
+    def hold(self, version: Version) -> int:
+        self.held[version.name] = version
+        return 2**20
+
+    def promote(self, name: str) -> None:
+        self.version = self.held[name]
+
+    def drop(self, name: str) -> None:
+        del self.held[name]
 
     def make(
         self,
@@ -141,6 +173,7 @@ class HandStudio:
         report: Callable[[Progress], None],
         cancelled: Callable[[], bool],
     ) -> BeatTake:
+        version = self.version if request.version is None else self.held[request.version]
         report(Progress(stage="playing", done=0.1))
         while not self.go.is_set():
             if cancelled():
@@ -152,14 +185,14 @@ class HandStudio:
         if request.seed == 14:
             raise ValueError("The beat is too long.")
         self.made += 1
-        assert self.version is not None
+        assert version is not None
         return BeatTake(
             style="plain",
             bpm=request.bpm or 90,
             bars=request.bars,
             key=request.key or "C minor",
             seed=request.seed,
-            model_version=self.version.name,
+            model_version=version.name,
             sections=("verse",),
             duration=1.0,
             format=request.format,
@@ -169,11 +202,47 @@ class HandStudio:
             seconds=0.5,
         )
 
-    def info(self) -> ModelInfo:
-        return info(Family.MUSIC, self.version)
+    def press(
+        self,
+        request: AlbumRequest,
+        namer: Namer,
+        report: Callable[[Progress], None],
+        cancelled: Callable[[], bool],
+    ) -> AlbumTake:
+        names = namer("plain", cancelled)
+        report(Progress(stage="playing", done=0.1, part=1, parts=request.tracks))
+        while not self.go.is_set():
+            if cancelled():
+                self.given_up += 1
+                raise InterruptedError
+            time.sleep(0.01)
+        if request.seed == 14:
+            raise ValueError("The album is too long.")
+        self.made += 1
+        assert self.version is not None
+        tracks = tuple(
+            AlbumTrack(number=n, title=name, bpm=90, key="C minor", bars=32, duration=85.0)
+            for n, name in enumerate(names, 1)
+        )
+        return AlbumTake(
+            title=request.title,
+            style="plain",
+            seed=request.seed,
+            model_version=self.version.name,
+            tracks=tracks,
+            archive="QUJD",
+            medley="QUJD",
+            cover="QUJD",
+            seconds=0.5,
+        )
+
+    def info(self, name: str | None = None) -> ModelInfo:
+        return info(Family.MUSIC, self.held[name] if name else self.version)
 
 
-def publish(root: Path, family: str, name: str, *, live: bool = True, bad: bool = False) -> Version:
+def publish(
+    root: Path, family: str, name: str, *, live: bool = True, bad: bool = False, style: str = ""
+) -> Version:
     """Put a small version into a registry."""
     folder = root / "made" / family / name
     folder.mkdir(parents=True)
@@ -181,7 +250,8 @@ def publish(root: Path, family: str, name: str, *, live: bool = True, bad: bool 
     if bad:
         (folder / "bad").touch()
     registry = Registry(root, None)
-    version = registry.publish(family, name, folder, parent=None)
+    facts = {"styles": [style]} if style else {}
+    version = registry.publish(family, name, folder, parent=None, facts=facts)
     if live:
         registry.move_alias(family, "live", name)
     return version

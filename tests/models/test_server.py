@@ -15,6 +15,8 @@ import uvicorn
 
 from models.client import GenerationBusy, GenerationClient, GenerationRefused, GenerationUnavailable
 from models.contract import (
+    AlbumRequest,
+    AlbumTake,
     BeatRequest,
     BeatTake,
     EssayDelta,
@@ -22,6 +24,7 @@ from models.contract import (
     EssayRequest,
     Family,
     Problem,
+    Progress,
 )
 from models.registry import Registry
 from models.server import Server, create_app
@@ -30,6 +33,7 @@ from tests.models.doubles import HandStudio, StepEngine, publish
 
 ESSAY = EssayRequest(request_id="1", topic="rivers", seed=7)
 BEAT = BeatRequest(request_id="2", seed=7)
+ALBUM = AlbumRequest(request_id="3", title="Night Drive", tracks=3, seed=7)
 
 
 @dataclass
@@ -146,6 +150,38 @@ async def test_a_beat_that_breaks_can_be_tried_again(house: House) -> None:
     with pytest.raises(GenerationUnavailable):
         async for _ in house.client.beat(BEAT.model_copy(update={"seed": 13})):
             pass
+
+
+async def test_an_album_reports_by_track_and_arrives(house: House) -> None:
+    house.studio.go.set()
+    events = [event async for event in house.client.album(ALBUM)]
+    assert [e.part for e in events if isinstance(e, Progress) and e.parts] == [1]
+    take = events[-1]
+    assert isinstance(take, AlbumTake) and len(take.tracks) == 3
+    answer = await house.http.post("/v1/albums", content=ALBUM.model_dump_json())
+    assert AlbumTake.model_validate_json(answer.content).tracks == take.tracks
+
+
+@pytest.mark.parametrize("accept", ["text/event-stream", "application/json"])
+async def test_an_album_nobody_waits_for_is_given_up(house: House, accept: str) -> None:
+    task = asyncio.create_task(
+        house.http.post("/v1/albums", content=ALBUM.model_dump_json(), headers={"Accept": accept})
+    )
+    await asyncio.sleep(0.1)
+    task.cancel()
+    await until(lambda: house.studio.given_up == 1)
+
+
+async def test_a_full_queue_of_albums_is_429(house: House) -> None:
+    tasks = [
+        asyncio.create_task(house.http.post("/v1/albums", content=ALBUM.model_dump_json()))
+        for _ in range(5)
+    ]
+    await asyncio.sleep(0.2)
+    with pytest.raises(GenerationBusy, match="Too many albums"):
+        await anext(house.client.album(ALBUM))
+    house.studio.go.set()
+    assert {answer.status_code for answer in await asyncio.gather(*tasks)} == {200}
 
 
 @pytest.mark.parametrize(

@@ -25,13 +25,6 @@ def song(seed: int = 1) -> Song:
     return compose(RuleMaker(), Wish("hiphop", seed, bars=4))
 
 
-@pytest.fixture(scope="module")
-def record() -> list[album.Finished]:
-    return [
-        album.Finished(n, f"Track: {n} / ü?", song(n), tone(200.0 * n, 8.0)) for n in range(1, 4)
-    ]
-
-
 @pytest.mark.parametrize("tracks", [3, 5, 8, 12])
 @pytest.mark.parametrize("style", ["hiphop", "edm", "ballad"])
 def test_neighbours_differ_and_all_is_seeded(tracks: int, style: str) -> None:
@@ -80,25 +73,60 @@ def test_a_cover_is_a_square_png_of_its_own() -> None:
     assert np.asarray(image.convert("L")).std() > 8
 
 
-def test_a_zip_has_every_track_tagged_with_the_cover(record: list[album.Finished]) -> None:
-    cover = album.cover("Red", [t.song for t in record], 1)
-    data = album.press(record, "Red", "v1", picture=cover)
-    assert data == album.press(record, "Red", "v1", picture=cover)
+def test_a_stamp_is_the_cover_made_small() -> None:
+    cover = album.cover("Red", [song(1)], 1)
+    small = album.stamp(cover)
+    assert small == album.stamp(cover) and len(small) < len(cover) / 2
+    assert Image.open(io.BytesIO(small)).size == (300, 300)
+
+
+def test_a_zip_has_the_tagged_tracks_and_the_cover() -> None:
+    cover = album.cover("Red", [song(1)], 1)
+    sleeve = album.Sleeve("Red", 2, "v1", album.stamp(cover))
+
+    def press() -> bytes:
+        cuts = [
+            album.cut(n, f"Track: {n} / ü?", song(n), tone(200.0 * n, 3.0), sleeve, 64)
+            for n in (1, 2)
+        ]
+        return album.pack(cuts, cover)
+
+    data = press()
+    assert data == press()
     with zipfile.ZipFile(io.BytesIO(data)) as pack:
         names = pack.namelist()
-        assert names[-1] == "cover.png" and len(names) == 4
+        assert names[-1] == "cover.png" and len(names) == 3
         assert names[0].startswith("01 Track_ 1") and names[0].endswith(".mp3")
         first = pack.read(names[0])
-        assert b"APIC" in first[:200_000] and b"TALB" in first[:4000]
+        assert b"APIC" in first[:200_000] and b"TALB" in first[:4000] and b"TRCK" in first[:4000]
 
 
-def test_the_zip_fits_or_says_so(record: list[album.Finished]) -> None:
-    cover = album.cover("Red", [t.song for t in record], 1)
-    free = album.press(record, "Red", "v1", picture=cover)
-    limit = len(free) - 50_000
-    assert len(album.press(record, "Red", "v1", picture=cover, max_bytes=limit)) <= limit
+@pytest.mark.parametrize(("megabytes", "kilobits"), [(None, 192), (10.0, 192), (4.0, 96)])
+def test_the_bit_rate_is_the_best_that_fits(megabytes: float | None, kilobits: int) -> None:
+    room = None if megabytes is None else int(megabytes * 1e6)
+    assert album.rate([100.0, 90.0, 110.0], 100_000, room) == kilobits
+
+
+def test_a_record_too_long_for_its_place_is_refused() -> None:
     with pytest.raises(EncodingError, match=r"ask for fewer tracks\.$"):
-        album.press(record, "Red", "v1", picture=cover, max_bytes=50_000)
+        album.rate([100.0] * 12, 100_000, 5_000_000)
+
+
+def test_an_estimate_is_never_too_small() -> None:
+    """What was chosen before anything was encoded must hold for the file that comes of it."""
+    cover = album.cover("Red", [song(1)], 1)
+    sleeve = album.Sleeve("Red" * 20, 3, "music-0001", album.stamp(cover))
+    sounds = [tone(200.0 * n, 7.3) for n in (1, 2, 3)]
+    for kilobits in (192, 48):
+        cuts = [
+            album.cut(n, "T" * 60, song(n), sound, sleeve, kilobits)
+            for n, sound in enumerate(sounds, 1)
+        ]
+        size = len(album.pack(cuts, cover))
+        pictures = len(cover) + 3 * len(sleeve.picture)
+        assert album.rate([7.3] * 3, pictures, size + 3 * 4608) >= kilobits
+        sound = 3 * 7.3 * kilobits * 125
+        assert size <= sound + pictures + 3 * 4608
 
 
 def test_file_names_are_safe() -> None:
