@@ -23,6 +23,7 @@ from bot.commands.mine import MineButton
 from bot.commands.privacy import PrivacyButton
 from bot.commands.train import RunCards
 from bot.delivery import DiscordFrontEnd
+from bot.files import Shelf
 from bot.health import Health, HealthServer, LoopWatch, service_check, store_check
 from bot.limits import EDIT_INTERVAL
 from bot.outlook import Forecast
@@ -31,6 +32,7 @@ from bot.service_process import generation_url
 from bot.settings import Settings
 from bot.store import Store
 from bot.styles import Styles
+from bot.sweeper import Sweeper
 from bot.worker import Worker
 from models.client import GenerationClient
 
@@ -65,6 +67,7 @@ class House:
         self.front = DiscordFrontEnd(bot, interval=edit_interval)
         self.worker = Worker(store, client, {ORIGIN: self.front}, settings, forecast=forecast)
         self.keeper = RunKeeper(store, client, settings, RunCards(bot))
+        self.sweeper = Sweeper(store, Shelf(settings.artifacts_dir), settings.artifact_days)
         self.health = Health(
             {
                 "gateway": bot.check_gateway,
@@ -84,6 +87,7 @@ class House:
             ("styles", self.styles.keep()),
             ("worker", self.worker.run()),
             ("runs", self.keeper.run()),
+            ("sweeper", self.sweeper.run()),
             ("loop watch", LoopWatch().run()),
         ):
             self._tasks[name] = asyncio.create_task(work, name=name)

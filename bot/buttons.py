@@ -118,7 +118,7 @@ async def _file(interaction: Interaction, request: Request, _: str | None) -> No
     await interaction.response.defer(ephemeral=True, thinking=True)
     files = await _files_of(interaction, request)
     if not files:
-        raise Refusal("card.gone", seed=request.seed)
+        raise Refusal("card.gone", id=request.id)
     room = upload_room(interaction)
     fits = fit_files([file.size for file in files], room)
     fitting = [file for file, fit in zip(files, fits, strict=True) if fit]

@@ -6,6 +6,8 @@ import asyncio
 import base64
 import hashlib
 import secrets
+import shutil
+from datetime import datetime
 from pathlib import Path
 
 from bot import documents
@@ -34,6 +36,22 @@ class Shelf:
     def whole(self, artifacts: tuple[Artifact, ...]) -> bool:
         """Say whether these files are still what was written."""
         return bool(artifacts) and all(_is_whole(artifact) for artifact in artifacts)
+
+    def untouched_since(self, moment: datetime) -> list[int]:
+        """Number the requests in whose folders nothing was written since a moment."""
+        if not self._root.is_dir():
+            return []
+        return sorted(
+            int(folder.name)
+            for folder in self._root.iterdir()
+            if folder.name.isdecimal()
+            and not folder.is_symlink()
+            and folder.stat().st_mtime < moment.timestamp()
+        )
+
+    def clear(self, request_id: int) -> None:
+        """Remove every file of a request."""
+        shutil.rmtree(self._root / str(request_id), ignore_errors=True)
 
     def _keep(self, request_id: int, outcome: EssayDone | BeatTake) -> tuple[Artifact, ...]:
         if isinstance(outcome, EssayDone):

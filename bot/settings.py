@@ -30,12 +30,14 @@ class Settings(BaseSettings):
     generation_url: str | None = Field(default=None, description="Default: a local service")
     device: Literal["auto", "cpu", "cuda"] = "auto"
     soundfont: Path | None = Field(default=None, description="Default: the one in pretty_midi")
+    memory_mb: float = Field(default=1024, ge=0, description="For model versions held at once")
 
     workers: int = Field(default=4, ge=1, le=64, description="Requests generated at once")
     queue_limit: int = Field(default=100, ge=1)
     user_open_limit: int = Field(default=3, ge=1, description="Open requests a user may have")
     user_daily_limit: int = Field(default=100, ge=1)
     guild_daily_limit: int = Field(default=1000, ge=1)
+    artifact_days: int = Field(default=30, ge=0, description="Finished files are kept; 0: ever")
     heartbeat_seconds: float = Field(default=5.0, gt=0)
     stale_seconds: float = Field(default=30.0, gt=0)
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import io
 import json
-import shutil
 import zipfile
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import discord
@@ -18,7 +16,8 @@ from bot import cards, limits
 from bot.buttons import SafeButton
 from bot.commands.common import Interaction, Refusal, house_of, text, upload_room, words_for
 from bot.commands.mine import fitting
-from bot.store.shapes import Artifact, Request
+from bot.files import Shelf
+from bot.store.shapes import Artifact, Rating, Request
 from bot.words import Words
 
 
@@ -79,14 +78,16 @@ def _buttons(say: Words, acts: Sequence[tuple[str, str, str | None]]) -> discord
 async def _export(interaction: Interaction, say: Words) -> None:
     await interaction.response.defer(ephemeral=True, thinking=True)
     records, files = await _everything(interaction)
+    ratings = await house_of(interaction).store.ratings.by(interaction.user.id)
+    texts = {"requests.json": _json(records), "ratings.json": _json([_rating(r) for r in ratings])}
     room = min(upload_room(interaction), limits.UPLOAD_REQUEST - 2**16)
-    data = await asyncio.to_thread(archive, records, fitting(files, room - _length(records)))
+    taken = fitting(files, room - sum(len(text.encode()) for text in texts.values()))
+    data = await asyncio.to_thread(archive, texts, taken)
     if len(data) > room:
         raise Refusal("reply.file_large", size=cards.size(len(data)), limit=cards.size(room))
-    total = sum(file.size for file in files)
-    whole = len(fitting(files, room - _length(records))) == len(files)
     sentence = say("privacy.exported")
-    if not whole:
+    if len(taken) < len(files):
+        total = sum(file.size for file in files)
         sentence = say("privacy.export_large", size=cards.size(total))
     file = discord.File(io.BytesIO(data), filename="my-data.zip")
     await interaction.followup.send(sentence, file=file, ephemeral=True)
@@ -131,11 +132,16 @@ def record(request: Request, files: Sequence[Artifact]) -> dict[str, Any]:
     }
 
 
-def archive(records: Sequence[dict[str, Any]], files: Sequence[Artifact]) -> bytes:
+def _rating(rating: Rating) -> dict[str, Any]:
+    return {"id": rating.request_id, "value": rating.value, "at": rating.at.isoformat()}
+
+
+def archive(texts: Mapping[str, str], files: Sequence[Artifact]) -> bytes:
     """Put the records and files into a zip."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as packed:
-        packed.writestr("requests.json", _json(records))
+        for name, text in texts.items():
+            packed.writestr(name, text)
         for file in files:
             packed.write(file.path, f"files/{file.name}")
     return buffer.getvalue()
@@ -143,10 +149,6 @@ def archive(records: Sequence[dict[str, Any]], files: Sequence[Artifact]) -> byt
 
 def _json(records: Sequence[dict[str, Any]]) -> str:
     return json.dumps(records, ensure_ascii=False, indent=1)
-
-
-def _length(records: Sequence[dict[str, Any]]) -> int:
-    return len(_json(records).encode())
 
 
 async def _forget(interaction: Interaction, say: Words) -> None:
@@ -157,19 +159,14 @@ async def _forget(interaction: Interaction, say: Words) -> None:
         if request.user_id == user:
             await house.worker.cancel(request.id)
     before = (await house.store.requests.history(user, size=1)).total
-    paths = await house.store.requests.forget(user)
+    numbers = await house.store.requests.forget(user)
     await house.store.ratings.forget(user)
-    await asyncio.to_thread(remove, paths, house.settings.artifacts_dir)
+    shelf = Shelf(house.settings.artifacts_dir)
+    for number in numbers:
+        await asyncio.to_thread(shelf.clear, number)
     left = (await house.store.requests.history(user, size=1)).total
     sentence = say.count("privacy.forgotten", before - left)
     await interaction.edit_original_response(content=sentence, embed=None, view=None)
-
-
-def remove(paths: Sequence[str], shelf: Path) -> None:
-    """Delete the folders of these files, with whatever else was made from the same results."""
-    for folder in {Path(path).parent for path in paths}:
-        if folder.parent == shelf:
-            shutil.rmtree(folder, ignore_errors=True)
 
 
 COMMANDS: tuple[Any, ...] = (privacy,)

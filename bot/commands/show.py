@@ -19,10 +19,14 @@ from bot.commands.common import (
     words_here,
 )
 from bot.commands.essay import Choice
+from bot.commands.submit import submit
 from bot.delivery import Maker, descend
-from bot.frontend import Undeliverable
+from bot.files import Shelf
+from bot.frontend import Artifact, Undeliverable
 from bot.limits import CHOICE_NAME, CHOICES, clip
+from bot.store.shapes import Request
 from bot.store.states import State
+from models.contract import EssayDone
 
 
 @app_commands.command(name=text("command.show.name"), description=text("command.show.description"))
@@ -42,16 +46,39 @@ async def show(interaction: Interaction, number: app_commands.Range[int, 1, 2**5
     if outcome is None or not request.is_final:
         # Its own card still lives, and is edited from elsewhere: here only say so.
         raise Refusal("reply.unavailable_yet")
-    say = await words_here(interaction)
-    store = house_of(interaction).store
+    files = cards.existing(await house_of(interaction).store.artifacts.of(request.id))
+    if not files and not isinstance(outcome, EssayDone) and _can_be_again(interaction, request):
+        await submit(interaction, request.kind, _the_same(request, outcome), parent_id=request.id)
+        return
     await interaction.response.defer(thinking=True)
-    files = cards.existing(await store.artifacts.of(request.id))
+    if not files and isinstance(outcome, EssayDone):
+        shelf = Shelf(house_of(interaction).settings.artifacts_dir)
+        files = [await shelf.add(request.id, outcome, "docx")]
+    await _send(interaction, request, outcome, files)
+
+
+def _can_be_again(interaction: Interaction, request: Request) -> bool:
+    """Say whether the model that made it is still the one that makes."""
+    model = house_of(interaction).styles.model(request.kind)
+    return model is not None and model.version == request.model_version
+
+
+def _the_same(request: Request, outcome: Any) -> dict[str, object]:
+    """Ask for the very same; the style by its name, for the usual one may have changed."""
+    asked = request.parameters.model_dump(mode="json")
+    return {**asked, "style": outcome.style, "seed": request.seed}
+
+
+async def _send(
+    interaction: Interaction, request: Request, outcome: Any, files: list[Artifact]
+) -> None:
+    say = await words_here(interaction)
 
     def make(room: int) -> Card:
         card = cards.result(say, request, outcome, files, room=room)
         if files:
             return card
-        return cards.without_files(say, request, card, "card.gone")
+        return cards.without_files(say, request, card, "card.gone_model")
 
     async def send(maker: Maker, room: int) -> int | None:
         card = maker(room)
@@ -66,7 +93,8 @@ async def show(interaction: Interaction, number: app_commands.Range[int, 1, 2**5
         await interaction.edit_original_response(content=cards.plain(say.say(nowhere.sentence)))
         return
     if request.state is State.EXPIRED:
-        await store.requests.revive(request.id, interaction.channel_id, message_id)
+        requests = house_of(interaction).store.requests
+        await requests.revive(request.id, interaction.channel_id, message_id)
 
 
 @show.autocomplete("number")

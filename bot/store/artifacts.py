@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from bot.store import mapping
 from bot.store.database import Database
@@ -26,3 +26,8 @@ class Artifacts:
     async def get(self, request_id: int, kind: str) -> Artifact | None:
         """Find one file of a request."""
         return next((a for a in await self.of(request_id) if a.kind == kind), None)
+
+    async def forget(self, request_id: int) -> None:
+        """Drop the records of files that are cleared away."""
+        async with self._db.write() as db:
+            await db.execute(delete(artifacts).where(artifacts.c.request_id == request_id))

@@ -70,6 +70,12 @@ class Ratings:
             up, down = (await db.execute(asked)).one()
         return Tally(int(up or 0), int(down or 0))
 
+    async def by(self, user_id: int) -> list[Rating]:
+        """List the opinions of one user."""
+        asked = select(ratings).where(ratings.c.user_id == user_id).order_by(ratings.c.at)
+        async with self._db.read() as db:
+            return [mapping.rating(row) for row in (await db.execute(asked)).all()]
+
     async def by_version(self) -> dict[str, Tally]:
         """Count the opinions of each model version."""
         asked = select(ratings.c.model_version, _UP, _DOWN).group_by(ratings.c.model_version)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Select, and_, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, delete, func, select, update
 
 from bot.parameters import Kind
 from bot.store import mapping
@@ -13,7 +13,7 @@ from bot.store.queue import turn
 from bot.store.recovery import Recovery
 from bot.store.shapes import Event, Page, Request
 from bot.store.states import FINAL, OPEN, State
-from bot.store.tables import artifacts, events, requests
+from bot.store.tables import events, requests
 
 __all__ = ["Requests"]
 
@@ -134,23 +134,12 @@ class Requests(Recovery):
         async with self._db.read() as db:
             return [mapping.event(row) for row in (await db.execute(asked)).all()]
 
-    async def forget(self, user_id: int) -> list[str]:
-        """Delete a user's finished requests; return the paths of files nobody needs any more."""
+    async def forget(self, user_id: int) -> list[int]:
+        """Delete a user's finished requests; return their numbers: nobody needs their files."""
         gone = and_(requests.c.user_id == user_id, requests.c.state.in_(FINAL))
-        files = (
-            select(artifacts.c.path)
-            .join(requests, requests.c.id == artifacts.c.request_id)
-            .where(gone)
-        )
         async with self._db.write() as db:
-            paths = list((await db.execute(files)).scalars())
-            await db.execute(delete(requests).where(gone))
-        return paths
-
-    async def older_than(self, moment: datetime) -> list[Request]:
-        """List finished requests that ended before a moment, for clearing up."""
-        over = or_(requests.c.finished_at < moment, requests.c.finished_at.is_(None))
-        return await self._list(select(requests).where(requests.c.state.in_(FINAL), over))
+            deleted = await db.execute(delete(requests).where(gone).returning(requests.c.id))
+            return sorted(deleted.scalars())
 
     async def _list(self, asked: Select[tuple[object, ...]]) -> list[Request]:
         async with self._db.read() as db:

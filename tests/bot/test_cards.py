@@ -48,7 +48,10 @@ async def test_every_card_fits_in_every_language_however_much_was_typed(
         cards.blocked(say, request),
         cards.beat(say, beat_request(), take, files, room=0),
         *(cards.essay(say, request, done, files, room=room) for room in (0, 1000)),
-        cards.without_files(say, request, cards.essay(say, request, done, (), room=0), "card.gone"),
+        *(
+            cards.without_files(say, request, cards.essay(say, request, done, (), room=0), key)
+            for key in ("card.gone", "card.gone_model", "card.refused_files")
+        ),
     ]
     for key, text in ENGLISH.items():
         sentence = Sentence(key, **dict.fromkeys(placeholders(text), "*" * 400))

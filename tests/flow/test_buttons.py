@@ -7,6 +7,7 @@ from typing import Any
 import discord
 import pytest
 
+from bot.parameters import EssayParameters
 from bot.store import State
 from tests.flow.fake_service import FakeService
 from tests.flow.world import World
@@ -75,12 +76,7 @@ async def test_edit_opens_the_form_filled_in_and_asks_again(
     result = await world.alice.submit_modal(form, values)
     request = await world.done(world.number(result))
     assert request.parent_id == number and request.seed == 5
-    assert request.parameters.model_dump() == {
-        "topic": "the mountains",
-        "words": 120,
-        "style": "teacher",
-        "opening": None,
-    }
+    assert request.parameters == EssayParameters(topic="the mountains", words=120, style="teacher")
 
 
 async def test_edit_of_a_beat_keeps_its_format(world: World, service: FakeService) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import zipfile
 from typing import Any
 
@@ -14,6 +15,7 @@ from simcord.backend.errors import OptionError, SetupError
 from bot.commands import mine
 from bot.commands.sync import register
 from bot.store import State
+from models.contract import Family
 from tests.flow.fake_service import FakeService
 from tests.flow.world import World, buttons
 
@@ -61,13 +63,50 @@ async def test_show_of_what_has_no_result(world: World, service: FakeService) ->
     assert result.ephemeral and "Cancelled" in result.response.embeds[0].description
 
 
-async def test_show_without_files_says_how_to_get_them_again(world: World) -> None:
-    number = await essay(world, seed=7)
-    for file in await world.store.artifacts.of(number):
-        file.path.unlink()
+async def clear(world: World, number: int) -> None:
+    """Age the files of a request, and let the sweeper come."""
+    folder = world.settings.artifacts_dir / str(number)
+    os.utime(folder, (0, 0))
+    assert await world.house.sweeper.sweep() == 1
+    assert not folder.exists() and await world.store.artifacts.of(number) == ()
+
+
+async def test_show_writes_a_document_that_was_cleared_away_again(
+    world: World, service: FakeService
+) -> None:
+    number = await essay(world)
+    await clear(world, number)
     result = await world.alice.slash(world.channel, "show", number=number)
-    assert not result.response.attachments
-    assert "seed 7" in result.response.embeds[0].fields[0].value
+    assert [a.filename for a in result.response.attachments] == [f"essay-{number}.docx"]
+    assert len(service.essays) == 1  # its text was kept
+
+
+async def test_show_makes_a_beat_that_was_cleared_away_again(
+    world: World, service: FakeService
+) -> None:
+    number = await world.ask(world.alice, "beat", bars=8, seed=7)
+    card = world.message(await world.done(number))
+    await clear(world, number)
+    gone = await world.alice.click(card, custom_id=f"gw:file:{number}")
+    assert f"/show {number} makes them again" in gone.response.content
+    result = await world.bob.slash(world.channel, "show", number=number)
+    again = await world.done(world.number(result))
+    assert again.parent_id == number and len(world.message(again).attachments) == 3
+    before, after = (b.model_dump(exclude={"request_id", "style"}) for b in service.beats)
+    assert before == after and service.beats[1].style == "lofi"
+
+
+async def test_show_says_when_the_model_that_made_it_is_gone(
+    world: World, service: FakeService
+) -> None:
+    number = await world.ask(world.alice, "beat", seed=7)
+    await world.done(number)
+    await clear(world, number)
+    model = world.house.styles._models[Family.MUSIC]
+    world.house.styles._models[Family.MUSIC] = model.model_copy(update={"version": "music-new"})
+    result = await world.alice.slash(world.channel, "show", number=number)
+    assert not result.response.attachments and len(service.beats) == 1
+    assert "not in use any more; seed 7" in result.response.embeds[0].fields[0].value
 
 
 async def test_no_guild_sees_another_guilds_results(world: World) -> None:
@@ -156,7 +195,11 @@ async def test_about_tells_models_queue_and_health(world: World, service: FakeSe
 
 
 async def test_privacy_exports_everything_and_only_ones_own(world: World) -> None:
-    number = await essay(world, topic="my secret")
+    message = await world.bob.send(world.channel, "My secret is older than the sea.")
+    asked = await world.alice.context_menu(world.channel, "Continue as essay", message)
+    number = world.number(asked)
+    await world.done(number)
+    await world.store.ratings.rate(number, world.alice.id, -1, "essay-test")
     result = await world.alice.slash(world.channel, "privacy")
     assert result.ephemeral and "That is 1 request so far." in result.response.embeds[0].description
     packed = await world.alice.click(result.response, custom_id="gwp:export")
@@ -164,8 +207,11 @@ async def test_privacy_exports_everything_and_only_ones_own(world: World) -> Non
     with await archive(packed.response) as files:
         assert f"files/essay-{number}.docx" in files.namelist()
         text = files.read("requests.json").decode()
+        (rating,) = json.loads(files.read("ratings.json"))
+    assert (rating["id"], rating["value"]) == (number, -1)
     records = json.loads(text)
-    assert records[0]["asked"]["topic"] == "my secret"
+    assert records[0]["asked"]["topic"] == "My secret is older than the sea"
+    assert records[0]["asked"]["opening"] == "My secret is older than the sea."
     assert records[0]["result"]["text"].startswith("The sea")
     assert "token" not in records[0] and "simcord_interaction" not in text
     other = await world.bob.slash(world.channel, "privacy")

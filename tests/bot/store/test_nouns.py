@@ -143,7 +143,7 @@ async def test_forgetting_a_user_leaves_nothing_of_theirs(store: Store, tmp_path
     await store.requests.finish(mine, None)
     await store.ratings.rate(mine.id, 2, 1, "v1")
     still_open = await store.requests.create(essay(1))
-    assert await store.requests.forget(1) == [str(tmp_path / "a")]
+    assert await store.requests.forget(1) == [mine.id]
     assert await store.requests.get(mine.id) is None
     assert await store.artifacts.of(mine.id) == ()
     assert await store.requests.events(mine.id) == []
@@ -152,12 +152,20 @@ async def test_forgetting_a_user_leaves_nothing_of_theirs(store: Store, tmp_path
     assert (await store.requests.history(2)).total == 1
 
 
-async def test_old_results_can_be_found(store: Store) -> None:
+async def test_ones_own_ratings_can_be_listed(store: Store) -> None:
+    made = await store.requests.create(essay(1))
+    await store.ratings.rate(made.id, 2, 1, "v1")
+    await store.ratings.rate(made.id, 3, -1, "v1")
+    assert [(r.request_id, r.value) for r in await store.ratings.by(2)] == [(made.id, 1)]
+
+
+async def test_files_that_are_gone_leave_no_record(store: Store, tmp_path: Path) -> None:
     await store.requests.create(essay(1))
-    await store.requests.create(essay(2))
-    await store.requests.finish(await claim(store), None)
-    assert len(await store.requests.older_than(utc_now() + timedelta(seconds=1))) == 1
-    assert await store.requests.older_than(utc_now() - timedelta(minutes=1)) == []
+    mine = await claim(store)
+    await store.requests.keep(mine, done(), [Artifact("md", tmp_path / "a", "a", "0" * 64, 1)])
+    assert len(await store.artifacts.of(mine.id)) == 1
+    await store.artifacts.forget(mine.id)
+    assert await store.artifacts.of(mine.id) == ()
 
 
 async def test_messages_are_remembered(store: Store) -> None:

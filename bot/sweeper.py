@@ -1,0 +1,50 @@
+"""Old files cleared away; the requests stay, and their results can be made again from them."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+import structlog
+
+from bot.files import Shelf
+from bot.store import Store, utc_now
+
+log = structlog.get_logger(__name__)
+
+SWEEP_SECONDS = 6 * 3600.0
+
+
+class Sweeper:
+    """Goes over the shelf of finished files now and then."""
+
+    def __init__(self, store: Store, shelf: Shelf, days: int) -> None:
+        """Keep files for so many days; for ever with 0."""
+        self._store = store
+        self._shelf = shelf
+        self._days = days
+
+    async def run(self) -> None:
+        """Sweep for ever; what goes wrong once may go well the next time."""
+        while self._days:
+            try:
+                await self.sweep()
+            except Exception:
+                log.exception("sweeping failed")
+            await asyncio.sleep(SWEEP_SECONDS)
+        await asyncio.Event().wait()  # a part that ends would count as broken
+
+    async def sweep(self) -> int:
+        """Clear away the files of requests that are over and old; return of how many."""
+        before = utc_now() - timedelta(days=self._days)
+        cleared = 0
+        for number in await asyncio.to_thread(self._shelf.untouched_since, before):
+            request = await self._store.requests.get(number)
+            if request is not None and not request.is_final:
+                continue
+            await self._store.artifacts.forget(number)
+            await asyncio.to_thread(self._shelf.clear, number)
+            cleared += 1
+        if cleared:
+            log.info("old files cleared away", requests=cleared)
+        return cleared
