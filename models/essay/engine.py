@@ -21,7 +21,8 @@ from models.contract import (
     Progress,
 )
 from models.essay.decoding import Decoding
-from models.essay.loading import load_version
+from models.essay.loading import Loaded, load_version
+from models.essay.pulse import Pulse
 from models.essay.table import Seat, Table
 from models.essay.writer import Draft, Part
 from models.registry import Version
@@ -33,6 +34,7 @@ TOKENS_A_WORD = 1.3
 FIRST_GUESS = 300.0  # tokens a second, before anything was measured
 PATIENCE = 1.0  # seconds the thread sleeps at most when there is nothing to do
 
+NOTHING = "No essay model was loaded yet."
 FAILED = "Something went wrong while this essay was written."
 STOPPED = "The writer was shut down before this essay was finished."
 
@@ -46,7 +48,7 @@ class EngineBusy(Exception):
 
 
 class EngineEmpty(Exception):
-    """No version was loaded yet."""
+    """No version was loaded yet, or not the one asked for."""
 
 
 @dataclass
@@ -56,6 +58,7 @@ class Ticket:
     request: EssayRequest
     emit: Callable[[EssayEvent | Problem], None]
     submitted: float
+    table: Table | None = None  # of the version asked for; None: the live one when it begins
     cancelled: bool = False
     over: bool = False
 
@@ -86,7 +89,7 @@ class _Work:
 
 
 class EssayEngine:
-    """Holds the essay model and writes for any number of callers; every method is thread-safe."""
+    """Holds versions and writes for any number of callers; every method is thread-safe."""
 
     def __init__(
         self,
@@ -106,24 +109,49 @@ class EssayEngine:
         self._gate = threading.Condition()
         self._queue: deque[Ticket] = deque()
         self._works: list[_Work] = []
-        self._table: Table | None = None
-        self._info: ModelInfo | None = None
+        self._held: dict[str, Loaded] = {}
+        self._live: Loaded | None = None
         self._thread: threading.Thread | None = None
         self._stopping = False
         self._moved = time.monotonic()
         self._drawn: deque[tuple[float, int]] = deque()
+        self._pulse = Pulse()
 
     # ---- versions --------------------------------------------------------------------------
 
-    def load(self, version: Version) -> None:
-        """Load a version beside the one in use, warm it, then give it to new essays.
-
-        Essays in progress end on the version they began with, whose memory is freed after that.
-        """
-        table, info = load_version(version, self._device, self._slots, self._decoding)
+    def hold(self, version: Version) -> int:
+        """Load a version beside the others and warm it; give the bytes it takes."""
+        loaded = load_version(version, self._device, self._slots, self._decoding)
         with self._gate:
-            self._table, self._info = table, info
+            self._held[version.name] = loaded
+        return loaded.size
+
+    def promote(self, name: str) -> None:
+        """Give a version that is held to the essays that ask for none."""
+        with self._gate:
+            self._live = self._held[name]
             self._gate.notify_all()
+
+    def drop(self, name: str) -> None:
+        """Let a version go; its memory is freed after its last essay."""
+        with self._gate:
+            self._held.pop(name, None)
+
+    def load(self, version: Version) -> None:
+        """Hold a version in the place of the live one, which leaves.
+
+        Essays in progress end on the version they began with.
+        """
+        self.hold(version)
+        before = self._live
+        self.promote(version.name)
+        if before is not None and before.info.version != version.name:
+            self.drop(before.info.version)
+
+    def stall(self, since: float) -> float | None:
+        """Tell by how many seconds the slowest step since a moment was longer than usual ones."""
+        with self._gate:
+            return self._pulse.stall(since)
 
     # ---- the outside -----------------------------------------------------------------------
 
@@ -149,16 +177,16 @@ class EssayEngine:
     def submit(self, request: EssayRequest, emit: Callable[[EssayEvent | Problem], None]) -> Ticket:
         """Queue an essay; raise EngineBusy when the queue is full.
 
+        A version is asked for by its name, and held; without one the live version writes.
         ``emit`` gets Progress, EssayPlan, EssayDelta ... and at last one EssayDone or Problem,
         from the engine's thread.
         """
         with self._gate:
-            if self._table is None:
-                raise EngineEmpty("No essay model was loaded yet.")
+            table = self._asked(request.version)
             waiting = [t for t in self._queue if not t.cancelled]
             if len(waiting) + len(self._works) >= self._queue_limit + self._slots:
                 raise EngineBusy(self._wait(waiting[: len(waiting) // 2 + 1]))
-            ticket = Ticket(request, emit, time.monotonic())
+            ticket = Ticket(request, emit, time.monotonic(), table)
             ahead = max(0, len(waiting) + len(self._works) + 1 - self._slots)
             if not self._busy():
                 self._moved = time.monotonic()
@@ -167,12 +195,14 @@ class EssayEngine:
             self._gate.notify_all()
         return ticket
 
-    def info(self) -> ModelInfo:
-        """Describe the version that new essays get."""
+    def info(self, name: str | None = None) -> ModelInfo:
+        """Describe a version that is held, or the live one."""
         with self._gate:
-            if self._info is None:
-                raise EngineEmpty("No essay model was loaded yet.")
-            return self._info.model_copy(update={"in_flight": len(self._works)})
+            loaded = self._held.get(name) if name is not None else self._live
+            if loaded is None:
+                raise EngineEmpty(NOTHING)
+            works = sum(work.table is loaded.table for work in self._works)
+            return loaded.info.model_copy(update={"in_flight": works})
 
     def health(self) -> EngineHealth:
         """Say whether the engine moves; it is idle for no time when there is nothing to do."""
@@ -186,6 +216,12 @@ class EssayEngine:
                 idle_seconds=time.monotonic() - self._moved if self._busy() else 0.0,
                 rate=self._rate(),
             )
+
+    def _asked(self, name: str | None) -> Table | None:
+        """Find the table that an essay is bound to; None leaves it to whichever is live then."""
+        if self._live is None or (name is not None and name not in self._held):
+            raise EngineEmpty(NOTHING if name is None else f"No essay model {name} is held.")
+        return self._held[name].table if name is not None else None
 
     def _busy(self) -> bool:
         return bool(self._works or self._queue)
@@ -228,7 +264,9 @@ class EssayEngine:
         tables = {id(work.table): work.table for work in self._works}
         for table in tables.values():
             self._step(table)
-        self._moved = time.monotonic()
+        with self._gate:
+            self._moved = time.monotonic()
+            self._pulse.beat(self._moved, resting=not self._works)
 
     def _dismiss(self) -> None:
         for work in [w for w in self._works if w.ticket.cancelled]:
@@ -238,10 +276,10 @@ class EssayEngine:
         """Move waiting essays into free slots."""
         while True:
             with self._gate:
-                table = self._table
-                if table is None or not self._queue or len(self._works) >= self._slots:
+                if self._live is None or not self._queue or len(self._works) >= self._slots:
                     return
                 ticket = self._queue.popleft()
+                table = ticket.table or self._live.table
                 waiting = list(self._queue)
             if not ticket.cancelled:
                 self._seat(ticket, table)

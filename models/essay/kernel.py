@@ -22,6 +22,7 @@ from models.essay.linear import Precision, linear_maker
 from models.essay.lstm import EssayLSTM, Recurrence
 from models.essay.prompt import ConditionArrays
 
+_known_buckets: dict[tuple[object, ...], tuple[int, ...]] = {}
 BUCKETS = (8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
 
 
@@ -39,6 +40,8 @@ class Kernel:
         self.hidden: int = config.hidden_size
         self.vocabulary: int = config.vocab_size
         self.embed_size: int = config.embed_size
+        self.shape = (str(device), precision, self.layers, self.hidden, self.vocabulary,
+                      self.embed_size, config.head_size, torch.get_num_threads())  # fmt: skip
         self.parameters = sum(p.numel() for p in model.parameters())
         self._sizes = [config.head_size, self.vocabulary - config.head_size, 1]
         model.train(False)
@@ -63,6 +66,17 @@ class Kernel:
             for norm in model.norms
             if isinstance(norm, torch.nn.LayerNorm)
         ]
+
+    def keep_only_own(self) -> None:
+        """Free the recurrent weights that the model still holds in the layout of training."""
+        self._model.layers = torch.nn.ModuleList()
+
+    @property
+    def size(self) -> int:
+        """Count the bytes of the weights that are held."""
+        kept = [*self._model.parameters(), *self._model.buffers()]
+        laid_out = [*self._gates, self._out]
+        return sum(t.nbytes for t in kept) + sum(part.size for part in laid_out)
 
     @property
     def felt_size(self) -> int:
@@ -132,8 +146,18 @@ def padded(rows: int, buckets: Sequence[int]) -> int:
 
 @torch.inference_mode()
 def exact_buckets(kernel: Kernel, most: int) -> tuple[int, ...]:
-    """Find the row counts whose results are equal bit by bit; also warms the libraries up."""
+    """Find the row counts whose results are equal bit by bit; also warms the libraries up.
+
+    They depend on the shapes and on the processor alone: versions of one shape find them once.
+    """
     sizes = [b for b in BUCKETS if b <= max(most, BUCKETS[0])]
+    key = (*kernel.shape, most)
+    if key not in _known_buckets:
+        _known_buckets[key] = _found(kernel, sizes)
+    return _known_buckets[key]
+
+
+def _found(kernel: Kernel, sizes: Sequence[int]) -> tuple[int, ...]:
     largest = sizes[-1]
     draw = torch.Generator().manual_seed(1)
     ids = torch.randint(0, kernel.vocabulary, (largest,), generator=draw).to(kernel.device)

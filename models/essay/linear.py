@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable
 from enum import StrEnum
 from functools import cache
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -18,7 +19,6 @@ from torch.nn import functional as F
 
 log = logging.getLogger(__name__)
 
-Linear = Callable[[Tensor], Tensor]
 ALLOWED_ERROR = 0.03  # of the result's norm; the rounding itself costs about 0.01
 
 
@@ -29,6 +29,15 @@ class Precision(StrEnum):
     INT8 = "int8"
 
 
+class Linear(Protocol):
+    """A product with fixed weights."""
+
+    @property
+    def size(self) -> int: ...  # noqa: D102
+
+    def __call__(self, x: Tensor) -> Tensor: ...  # noqa: D102
+
+
 class WholeLinear:
     """A product in eight bits; weights (O, I), bias (O,)."""
 
@@ -36,6 +45,11 @@ class WholeLinear:
         self._scale = weight.abs().amax(1).clamp(min=1e-8) / 127  # (O,)
         self._whole = (weight / self._scale.unsqueeze(1)).round().to(torch.int8).t()  # (I, O)
         self._bias = bias.clone()
+
+    @property
+    def size(self) -> int:
+        """Count the bytes of the weights."""
+        return self._whole.nbytes + self._scale.nbytes + self._bias.nbytes
 
     def __call__(self, x: Tensor) -> Tensor:
         """Multiply (R, I) -> (R, O)."""
@@ -49,6 +63,11 @@ class PlainLinear:
 
     def __init__(self, weight: Tensor, bias: Tensor) -> None:
         self._weight, self._bias = weight, bias
+
+    @property
+    def size(self) -> int:
+        """Count the bytes of the weights."""
+        return self._weight.nbytes + self._bias.nbytes
 
     def __call__(self, x: Tensor) -> Tensor:
         """Multiply (R, I) -> (R, O)."""

@@ -109,6 +109,12 @@ class Table:
         self._buckets = exact_buckets(kernel, slots * self.voices * self.width)
 
     @property
+    def size(self) -> int:
+        """Count the bytes of weights and memories."""
+        own = (self._h, self._c, self._y, self._felt, self._bias)
+        return self.kernel.size + sum(t.nbytes for t in own)
+
+    @property
     def seats(self) -> list[Seat]:
         """List the essays in progress."""
         return list(self._seats.values())

@@ -252,6 +252,51 @@ def test_essays_in_progress_end_on_their_own_version(
     assert running.done.model_version == "one" and running.done.text == before.text
 
 
+def test_several_versions_write_side_by_side(
+    make: Callable[..., EssayEngine], other: Version
+) -> None:
+    engine = make()
+    asked = {v: request(words=60, seed=8).model_copy(update={"version": v}) for v in ("one", "two")}
+    with pytest.raises(EngineEmpty, match="two"):
+        engine.submit(asked["two"], Listener())
+    assert engine.hold(other) == engine._held["two"].size > 100_000
+    alone = {name: write(engine, one)[0].done for name, one in asked.items()}
+    assert {name: done.model_version for name, done in alone.items()} == {
+        "one": "one",
+        "two": "two",
+    }
+    together = write(engine, asked["two"], asked["one"], asked["two"])
+    texts = [listener.done.text for listener in together]
+    assert texts == [alone["two"].text, alone["one"].text, alone["two"].text]
+    assert engine.info().version == "one" and engine.info("two").version == "two"
+
+
+def test_a_version_that_is_dropped_finishes_what_waits_for_it(
+    make: Callable[..., EssayEngine], other: Version
+) -> None:
+    engine = make(slots=1)
+    engine.hold(other)
+    two = request().model_copy(update={"version": "two"})
+    first, second = Listener(), Listener()
+    engine.submit(request(words=120), first)
+    engine.submit(two, second)
+    engine.drop("two")
+    assert (first.done.model_version, second.done.model_version) == ("one", "two")
+    with pytest.raises(EngineEmpty):
+        engine.submit(two, Listener())
+
+
+def test_the_stall_of_a_swap_is_measured(make: Callable[..., EssayEngine], other: Version) -> None:
+    engine = make()
+    listener = Listener()
+    engine.submit(request(words=600), listener)
+    assert listener.writing.wait(WAIT)
+    begun = time.monotonic()
+    engine.hold(other)
+    stall = engine.stall(begun)
+    assert stall is not None and 0 <= stall <= time.monotonic() - begun
+
+
 def test_an_old_version_is_freed_after_its_last_essay(
     make: Callable[..., EssayEngine], other: Version
 ) -> None:
@@ -260,7 +305,7 @@ def test_an_old_version_is_freed_after_its_last_essay(
 
     engine = make()
     write(engine, request())
-    old = weakref.ref(engine._table.kernel)  # type: ignore[union-attr]
+    old = weakref.ref(engine._live.table.kernel)  # type: ignore[union-attr]
     engine.load(other)
     write(engine, request())
     gc.collect()
@@ -291,7 +336,7 @@ def test_a_poisoned_essay_harms_nobody_else(
 
 def test_broken_numbers_are_a_problem_not_a_text(make: Callable[..., EssayEngine]) -> None:
     engine = make()
-    kernel = engine._table.kernel  # type: ignore[union-attr]
+    kernel = engine._live.table.kernel  # type: ignore[union-attr]
     kernel._out._bias = kernel._out._bias + float("nan")  # type: ignore[attr-defined]
     assert write(engine, request())[0].problem
     assert engine.health().ok
