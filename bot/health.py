@@ -179,7 +179,7 @@ async def examine(settings: Settings) -> list[Finding]:
     token = _token(settings)
     return [
         token,
-        *([await _discord(settings)] if token.ok else []),
+        *(await _discord(settings) if token.ok else []),
         await _database(settings),
         *await asyncio.to_thread(lambda: list(_checkpoints(settings))),
         await _service(settings),
@@ -199,11 +199,10 @@ def _token(settings: Settings) -> Finding:
     return Finding("token", True, "A token is set.")
 
 
-async def _discord(settings: Settings) -> Finding:
-    from bot.commands.sync import inspect  # everything else works without Discord's library
+async def _discord(settings: Settings) -> list[Finding]:
+    from bot.commands.checkup import inspect  # all else works without Discord's library
 
-    ok, sentence = await inspect(settings.token() or "")
-    return Finding("discord", ok, sentence)
+    return [Finding(*report) for report in await inspect(settings.token() or "")]
 
 
 async def _database(settings: Settings) -> Finding:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
-from collections.abc import Sequence
 
-import aiohttp
 import discord
 import structlog
 from discord import app_commands
@@ -15,9 +12,6 @@ from bot.commands import all_commands
 from bot.commands.common import Translator
 from bot.limits import check_commands
 from bot.settings import Settings
-
-#: How long Discord may take to answer the doctor, in seconds.
-PATIENCE = 15.0
 
 log = structlog.get_logger(__name__)
 
@@ -45,34 +39,6 @@ async def sync(settings: Settings, guild: int | None = None) -> int:
     place = "everywhere" if guild is None else f"on server {guild}"
     sys.stderr.write(f"{len(registered)} commands are registered {place}.\n")
     return 0
-
-
-async def inspect(token: str) -> tuple[bool, str]:
-    """Say whether Discord takes the token and has our commands, and what to do."""
-    async with discord.Client(intents=discord.Intents(guilds=True)) as client:
-        try:
-            async with asyncio.timeout(PATIENCE):
-                await client.login(token)
-                guilds = [guild async for guild in client.fetch_guilds(limit=None)]
-                known = await _registered(client, guilds)
-        except discord.LoginFailure:
-            return False, "Discord does not accept the token; check DISCORD_TOKEN."
-        except (discord.HTTPException, aiohttp.ClientError, OSError):
-            return False, "Discord cannot be reached; check the network and try again."
-    missing = {command.name for command in all_commands()} - known
-    if missing:
-        named = ", ".join(sorted(missing))
-        return False, f"Not registered with Discord: {named}. Run “python -m bot sync”."
-    return True, f"Discord takes the token and has every command; servers: {len(guilds)}."
-
-
-async def _registered(client: discord.Client, guilds: Sequence[discord.Guild]) -> set[str]:
-    """Name the commands that are registered everywhere, or else in the first guilds."""
-    tree = app_commands.CommandTree(client)
-    found = {command.name for command in await tree.fetch_commands()}
-    for guild in guilds[:5] if not found else ():
-        found |= {command.name for command in await tree.fetch_commands(guild=guild)}
-    return found
 
 
 async def register(

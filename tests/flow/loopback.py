@@ -54,6 +54,10 @@ class Loopback:
         self.refusals: dict[str, list[web.Response]] = {}
         #: How many callbacks to carry out and then leave unanswered.
         self.deaf = 0
+        #: What everybody may do in the guild, and what its channel says about it.
+        self.permissions = 0
+        self.overwrites: list[dict[str, Any]] = []
+        self.guilds_hidden = False
         self._runner: web.AppRunner | None = None
         self.port = 0
         #: Where the bot connected to it tells its health.
@@ -106,16 +110,20 @@ class Loopback:
                 "application": {"id": str(APPLICATION), "flags": 0},
             },
         )
+        await self.emit("GUILD_CREATE", self.guild())
+
+    def guild(self) -> dict[str, Any]:
+        """Describe the guild as the gateway does; the REST route shows less."""
         everyone: dict[str, Any] = {
             "id": str(GUILD),
             "name": "@everyone",
-            "permissions": "0",
+            "permissions": str(self.permissions),
             "position": 0,
         }
         everyone |= {"color": 0, "hoist": False, "managed": False, "mentionable": False}
         everyone |= {"colors": {"primary_color": 0}, "flags": 0}
         channel: dict[str, Any] = {"id": str(CHANNEL), "type": 0, "name": "general", "position": 0}
-        channel |= {"permission_overwrites": [], "parent_id": None, "nsfw": False}
+        channel |= {"permission_overwrites": self.overwrites, "parent_id": None, "nsfw": False}
         guild: dict[str, Any] = {
             "id": str(GUILD),
             "name": "Guild",
@@ -131,7 +139,7 @@ class Loopback:
             "system_channel_flags": 0,
             "premium_progress_bar_enabled": False,
         }
-        await self.emit("GUILD_CREATE", guild)
+        return guild
 
     async def emit(self, event: str, data: dict[str, Any]) -> None:
         await self.sockets[-1].send_json({"op": 0, "t": event, "s": 1, "d": data})
@@ -196,6 +204,10 @@ class Loopback:
             return answer(self._commands(request.method, path, body))
         if path == "/users/@me/guilds":
             return answer([{"id": str(GUILD), "name": "Guild", "icon": None}])
+        if path.startswith(f"/guilds/{GUILD}"):
+            if self.guilds_hidden:
+                return answer({"code": 50001, "message": "Missing Access"}, 403)
+            return answer(self._guild(path.split("/")[3:]))
         if path.endswith("/callback"):
             return await self._callback(request, path, body)
         if "/messages/" in path:
@@ -206,6 +218,16 @@ class Loopback:
                 self.messages[token] |= body
             return answer(self._message(token))
         return answer({"code": 0, "message": f"no such route: {path}"}, 501)
+
+    def _guild(self, rest: list[str]) -> Any:
+        guild = self.guild()
+        if rest[:1] == ["channels"]:
+            return guild["channels"]
+        if rest[:1] == ["members"]:
+            member = {"user": person(APPLICATION, "ghostwriter", bot=True), "roles": []}
+            member |= {"joined_at": "2026-01-01T00:00:00+00:00", "deaf": False, "mute": False}
+            return {**member, "flags": 0}
+        return {key: value for key, value in guild.items() if key != "channels"}
 
     def _commands(self, method: str, path: str, body: Any) -> Any:
         if method == "PUT":

@@ -19,7 +19,8 @@ from pydantic import SecretStr
 
 from bot import app, limits
 from bot.commands import all_commands
-from bot.commands.sync import inspect, sync
+from bot.commands.checkup import NEEDED, inspect
+from bot.commands.sync import sync
 from bot.settings import Settings
 from bot.store import Request, State, Store
 from tests.flow.fake_service import FakeService
@@ -83,13 +84,14 @@ async def test_sync_fills_one_scope_and_clears_the_other(
     server: Loopback, settings: Settings, capsys: pytest.CaptureFixture[str]
 ) -> None:
     given = settings.model_copy(update={"discord_token": SecretStr("a.b.c")})
-    assert await inspect("a.b.c") == (False, f"Not registered with Discord: {ALL}. {RUN_SYNC}")
+    missing = f"Not registered with Discord: {ALL}. {RUN_SYNC}"
+    assert (await inspect("a.b.c"))[0] == ("discord", False, missing)
     assert await sync(given) == 0
-    assert (await inspect("a.b.c"))[0]
+    assert (await inspect("a.b.c"))[0][1]
     names = {command["name"] for command in server.commands[None]}
     assert {"essay", "beat", "show", "mine", "about", "privacy", "settings", "train"} <= names
     assert await sync(given, GUILD) == 0
-    assert (await inspect("a.b.c"))[0]
+    assert (await inspect("a.b.c"))[0][1]
     assert server.commands[None] == []
     assert {command["name"] for command in server.commands[str(GUILD)]} == names
     assert await sync(given) == 0
@@ -112,8 +114,41 @@ async def test_a_wrong_token_is_one_sentence(
     server.refusals["GET"] = [answer({"code": 0, "message": "401: Unauthorized"}, 401)]
     assert await sync(given) == 2
     server.refusals["GET"] = [answer({"code": 0, "message": "401: Unauthorized"}, 401)]
-    assert (await inspect("a.b.c"))[1].startswith("Discord does not accept the token")
+    ((part, ok, sentence),) = await inspect("a.b.c")
+    assert (part, ok) == ("discord", False)
+    assert sentence.startswith("Discord does not accept the token")
     assert capsys.readouterr().err == "Discord does not accept the token; check DISCORD_TOKEN.\n"
+
+
+async def permissions(server: Loopback) -> tuple[bool, str]:
+    """Ask the doctor what the bot may do on the one server there is."""
+    part, ok, sentence = (await inspect("a.b.c"))[1]
+    assert part == "permissions on “Guild”"
+    return ok, sentence
+
+
+async def test_the_doctor_looks_into_every_server(server: Loopback) -> None:
+    ok, sentence = await permissions(server)
+    assert not ok and sentence.startswith(
+        "I lack View Channels, Send Messages, Embed Links, Attach Files, Read Message History."
+    )
+    assert f"guild_id={GUILD}" in sentence and f"permissions={NEEDED.value}" in sentence
+    server.permissions = NEEDED.value - discord.Permissions(attach_files=True).value
+    assert (await permissions(server))[1].startswith("I lack Attach Files. Give my role")
+    server.permissions = NEEDED.value
+    assert await permissions(server) == (True, "I may do there all that I need.")
+    denied = discord.Permissions(send_messages=True).value
+    server.overwrites = [{"id": str(GUILD), "type": 0, "allow": "0", "deny": str(denied)}]
+    ok, sentence = await permissions(server)
+    assert ok and sentence.endswith("all that I need, but not in #general.")
+    server.permissions = discord.Permissions(administrator=True).value
+    assert await permissions(server) == (True, "I may do there all that I need.")
+
+
+async def test_a_server_discord_does_not_show_is_told(server: Loopback) -> None:
+    server.guilds_hidden = True
+    ok, sentence = await permissions(server)
+    assert not ok and sentence.startswith("Discord does not show me this server")
 
 
 async def over(store: Store) -> Request:
