@@ -194,7 +194,7 @@ class LocalService:
         command = [sys.executable, *self._module, "--host", "127.0.0.1"]
         command += ["--port", str(self._port), "--port-file", str(self._port_path.resolve())]
         command += ["--registry", str(settings.registry_dir.resolve()), "--device", settings.device]
-        command += ["--end-with-parent"]
+        command += ["--memory-mb", str(settings.memory_mb), "--end-with-parent"]
         if settings.soundfont is not None:
             command += ["--soundfont", str(settings.soundfont.resolve())]
         if settings.log_json:

@@ -37,7 +37,8 @@ class Styles:
         except GenerationError as error:
             log.debug("styles.unavailable", why=error.sentence)
             return False
-        self._models = {model.family: model for model in listed.models}
+        # Of each family the live version comes first.
+        self._models = {model.family: model for model in reversed(listed.models)}
         return True
 
     async def keep(self) -> None:

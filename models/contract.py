@@ -218,6 +218,9 @@ class Reloaded(Shape):
     before: str | None
     now: str
     seconds: float
+    stall: float | None = Field(
+        default=None, description="Seconds the slowest step meanwhile took beyond the usual one"
+    )
 
 
 class EngineHealth(Shape):

@@ -6,12 +6,16 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from models.contract import (
     KEYS,
+    AlbumRequest,
     BeatRequest,
     EngineHealth,
     EssayRequest,
@@ -19,17 +23,32 @@ from models.contract import (
     Health,
     ModelInfo,
     Models,
+    Problem,
+    Progress,
     Reloaded,
 )
-from models.desks import BeatDesk, BeatModel, EssayDesk, EssayModel, Stream
+from models.desks import BeatDesk, BeatModel, EssayDesk, EssayModel
 from models.essay.engine import EssayEngine
 from models.music.studio import BeatStudio
+from models.pool import step_back
 from models.registry import Registry, RegistryError, Version
+from models.shelf import Shelf
+from models.streams import BROKEN, STOPPING, Full, Stream
+from models.titles import name_tracks
 
 log = logging.getLogger(__name__)
 
 #: An engine that has work but has made no step for this long is stuck.
 STUCK_SECONDS = 30.0
+#: What the versions of all families may take together.
+MEMORY_MB = 1024.0
+#: Requests that may wait for versions to be loaded.
+ARRIVALS = 32
+#: Loading makes way for those who write and play.
+LOADER_NICENESS = 5
+#: How often, and how long after each other, the engine is asked whether it has stepped.
+STEP_CHECKS, STEP_SECONDS = 50, 0.02
+LIVE, PREVIOUS = "live", "previous"
 
 
 class Unacceptable(Exception):
@@ -52,12 +71,25 @@ class Makers:
         )
 
 
+Desk = EssayDesk | BeatDesk
+Asked = TypeVar("Asked", EssayRequest, BeatRequest, AlbumRequest)
+#: Queues a request; its events go to a stream that waits for them, where there is one.
+Opener = Callable[[Asked, Stream | None], Stream]
+
+
 class GenerationService:
     """Holds one desk for each family that has a version; lives on one event loop."""
 
     def __init__(
-        self, registry: Registry, makers: Makers, *, stuck_seconds: float = STUCK_SECONDS
+        self,
+        registry: Registry,
+        makers: Makers,
+        *,
+        stuck_seconds: float = STUCK_SECONDS,
+        memory_mb: float = MEMORY_MB,
     ) -> None:
+        """Load nothing yet; ``memory_mb`` is for the versions of all families together."""
+        self.shelf = Shelf(memory_mb)
         self._registry = registry
         self._makers = makers
         self._stuck_seconds = stuck_seconds
@@ -65,6 +97,11 @@ class GenerationService:
         self._beats: BeatDesk | None = None
         self._remarks: dict[Family, str] = {}
         self._locks = {family: asyncio.Lock() for family in Family}
+        self._loader = ThreadPoolExecutor(
+            len(Family), "loader", initializer=step_back, initargs=(LOADER_NICENESS,)
+        )
+        self._arriving: set[asyncio.Task[None]] = set()  # requests whose version is being loaded
+        self._known: dict[tuple[Family, str], str] = {}  # what each reloaded alias stood for
 
     async def start(self) -> None:
         """Load the live version of each family, or the one before it if that is damaged."""
@@ -74,11 +111,14 @@ class GenerationService:
             except Unacceptable as error:
                 log.error("live %s model not loaded: %s", family.value, error)
                 with suppress(Unacceptable):
-                    instead = await self.reload(family, "previous")
+                    instead = await self.reload(family, PREVIOUS)
                     self._remarks[family] = f"{error} {instead.now} is used instead."
 
     async def stop(self) -> None:
         """End every engine's threads."""
+        for task in self._arriving:
+            task.cancel()
+        self._loader.shutdown(wait=False, cancel_futures=True)
         if self._beats is not None:
             self._beats.stop()
         if self._essays is not None:
@@ -88,21 +128,35 @@ class GenerationService:
         """Queue an essay; raise Unacceptable or Full."""
         if self._essays is None:
             raise Unacceptable(self._remarks[Family.ESSAY])
-        self._check(self._essays.info(), request.style, request.version)
-        return self._essays.open(request)
+        return self._enter(Family.ESSAY, request, self._essays.open)
 
     def beat(self, request: BeatRequest) -> Stream:
         """Queue a beat; raise Unacceptable or Full."""
         if self._beats is None:
             raise Unacceptable(self._remarks[Family.MUSIC])
-        self._check(self._beats.info(), request.style, request.version)
         if request.key is not None and request.key not in KEYS:
             raise Unacceptable(f"{request.key!r} is not a key; try 'C minor' or 'F# major'.")
-        return self._beats.open(request)
+        return self._enter(Family.MUSIC, request, self._beats.open)
+
+    def album(self, request: AlbumRequest) -> Stream:
+        """Queue a record; raise Unacceptable or Full."""
+        beats = self._beats
+        if beats is None:
+            raise Unacceptable(self._remarks[Family.MUSIC])
+        namer = partial(name_tracks, request, writer=self._essays)
+        return self._enter(
+            Family.MUSIC, request, lambda asked, stream: beats.album(asked, namer, stream)
+        )
 
     def models(self) -> Models:
-        """List what is held, with the aliases that point at it."""
-        return Models(models=tuple(self._named(desk.info()) for desk in self._desks()))
+        """List what is held, of each family the live version first, with its aliases."""
+        return Models(
+            models=tuple(
+                self._named(desk.info(name))
+                for desk in self._desks()
+                for name in self.shelf.names(desk.family)
+            )
+        )
 
     def health(self) -> Health:
         """Say whether every engine that has work moves, and which does not."""
@@ -115,27 +169,124 @@ class GenerationService:
             return Health(ok=True, engines=engines, sentence=" ".join(self._remarks.values()))
         return Health(ok=True, engines=engines)
 
-    async def reload(self, family: Family, ref: str = "live") -> Reloaded:
-        """Load a version of the family beside the old one and swap; raise Unacceptable.
+    # ---- requests --------------------------------------------------------------------------
 
-        Whatever goes wrong, the version held before stays and keeps serving.
+    def _enter(self, family: Family, request: Asked, opener: Opener[Asked]) -> Stream:
+        """Queue a request on the version it asks for; it waits while that is loaded."""
+        name = self._wanted(family, request.version)
+        if name is None or (family, name) in self.shelf:
+            return self._open(family, request, opener, name, None)
+        if len(self._arriving) >= ARRIVALS:
+            raise Full("Too many requests are waiting for models at the moment.", 5.0)
+        stream = Stream()
+        stream.put(Progress(stage="queued", done=0.0))
+        task = asyncio.create_task(self._open_later(family, request, opener, name, stream))
+        self._arriving.add(task)
+        task.add_done_callback(self._arriving.discard)
+        return stream
+
+    def _wanted(self, family: Family, ref: str | None) -> str | None:
+        """Name the version that an alias or a name stands for now; None for the live one."""
+        if ref is None or ref == LIVE:
+            return None
+        name = self._aliases(family).get(ref, ref)
+        if (family, name) in self.shelf:
+            return name
+        try:
+            return self._registry.resolve(family.value, ref).name
+        except RegistryError as error:
+            raise Unacceptable(str(error)) from error
+        except (OSError, ValueError) as error:
+            raise Unacceptable(f"The {family.value} models cannot be read.") from error
+
+    def _open(
+        self,
+        family: Family,
+        request: Asked,
+        opener: Opener[Asked],
+        name: str | None,
+        stream: Stream | None,
+    ) -> Stream:
+        """Queue a request on a version that is held, and keep that until it has ended."""
+        _check_style(self._desk(family).info(name), request.style)
+        done = self.shelf.use(family, name) if name is not None else _nothing
+        try:
+            stream = opener(request.model_copy(update={"version": name}), stream)
+        except BaseException:
+            done()
+            raise
+        stream.on_end = done
+        return stream
+
+    async def _open_later(
+        self, family: Family, request: Asked, opener: Opener[Asked], name: str, stream: Stream
+    ) -> None:
+        """Load a version, then queue the request that waits for it."""
+        try:
+            async with self._locks[family]:
+                await self._hold(family, name)
+            if not stream.cancelled.is_set():
+                self._open(family, request, opener, name, stream)
+        except Unacceptable as error:
+            stream.put(Problem(sentence=str(error), again=False))
+        except Full as full:
+            stream.put(Problem(sentence=str(full), retry_after=full.retry_after))
+        except asyncio.CancelledError:
+            stream.put(Problem(sentence=STOPPING))
+            raise
+        except Exception:
+            log.exception("a request for %s %s could not begin", family.value, name)
+            stream.put(Problem(sentence=BROKEN))
+
+    # ---- versions --------------------------------------------------------------------------
+
+    async def reload(self, family: Family, ref: str = LIVE) -> Reloaded:
+        """Load what an alias stands for beside what is held; raise Unacceptable.
+
+        With ``live`` new requests then get that version. Whatever goes wrong, the version that
+        was live before stays and keeps serving.
         """
         async with self._locks[family]:
             begun = time.monotonic()
-            before = self._held(family)
+            live = self.shelf.live(family)
+            before = live if ref == LIVE else self._known.get((family, ref))
             try:
-                version = await asyncio.to_thread(self._load, family, ref, before)
+                name = await self._hold(family, ref)
             except Unacceptable as error:
-                if before is None:
+                if live is None:
                     self._remarks[family] = str(error)
                 raise
-            self._remarks.pop(family, None)
+            if ref == LIVE or live is None:
+                self._desk(family).promote(name)
+                self.shelf.make_live(family, name)
+                self._remarks.pop(family, None)
+            self._known[family, ref] = name
             seconds = time.monotonic() - begun
-        log.info("%s: %s -> %s in %.2f s", family.value, before, version.name, seconds)
-        return Reloaded(family=family, before=before, now=version.name, seconds=seconds)
+            stall = await self._stall(family, begun)
+        log.info("%s %s: %s -> %s in %.2f s", family.value, ref, before, name, seconds)
+        return Reloaded(family=family, before=before, now=name, seconds=seconds, stall=stall)
 
-    def _load(self, family: Family, ref: str, before: str | None) -> Version:
-        """Verify and load a version; runs in a thread."""
+    async def _hold(self, family: Family, ref: str) -> str:
+        """Verify a version and load it unless it is held; raise Unacceptable. Needs the lock."""
+        loop = asyncio.get_running_loop()
+        version = await loop.run_in_executor(self._loader, self._find, family, ref)
+        if (family, version.name) in self.shelf:
+            return version.name
+        try:
+            desk, size = await loop.run_in_executor(self._loader, self._take_up, family, version)
+        except Unacceptable:
+            self.shelf.loads[family, "refused"] += 1
+            raise
+        if isinstance(desk, EssayDesk):
+            self._essays = desk
+        else:
+            self._beats = desk
+        self.shelf.loads[family, "done"] += 1
+        self.shelf.put(family, version.name, size, lambda: desk.drop(version.name))
+        return version.name
+
+    def _find(self, family: Family, ref: str) -> Version:
+        """Find a version and check its files; runs in a thread."""
         try:
             if not self._registry.versions(family.value):
                 raise Unacceptable(f"There is no {family.value} model yet.")
@@ -145,37 +296,30 @@ class GenerationService:
             raise Unacceptable(str(error)) from error
         except (OSError, ValueError) as error:
             raise Unacceptable(f"The {family.value} models cannot be read.") from error
+        return version
+
+    def _take_up(self, family: Family, version: Version) -> tuple[Desk, int]:
+        """Load a version at the family's desk, a new one if there is none; runs in a thread."""
         try:
-            if version.name != before:
-                self._take_up(family, version)
+            if family is Family.ESSAY:
+                essays = self._essays or EssayDesk(self._makers.essay())
+                return essays, essays.hold(version)
+            beats = self._beats or BeatDesk(self._makers.music())
+            return beats, beats.hold(version)
         except RegistryError as error:
             raise Unacceptable(str(error)) from error
         except Exception as error:
             log.exception("%s %s cannot be loaded", family.value, version.name)
             raise Unacceptable(f"{family.value} {version.name} cannot be loaded.") from error
-        return version
 
-    def _take_up(self, family: Family, version: Version) -> None:
-        if family is Family.ESSAY:
-            essays = self._essays or EssayDesk(self._makers.essay())
-            essays.load(version)
-            self._essays = essays
-        else:
-            beats = self._beats or BeatDesk(self._makers.music())
-            beats.load(version)
-            self._beats = beats
-
-    def _check(self, model: ModelInfo, style: str | None, version: str | None) -> None:
-        """Refuse a style or a version that the model does not have."""
-        styles = [known.name for known in model.styles]
-        if style is not None and style not in styles:
-            raise Unacceptable(f"There is no style called {style!r}; choose {_either(styles)}.")
-        if version is None:
-            return
-        if self._aliases(model.family).get(version, version) != model.version:
-            raise Unacceptable(
-                f"The {model.family.value} model {version!r} is not in use; {model.version} is."
-            )
+    async def _stall(self, family: Family, begun: float) -> float | None:
+        """Measure the slowest step since a moment, the first one after now included."""
+        desk, now = self._desk(family), time.monotonic()
+        for _ in range(STEP_CHECKS):
+            if desk.health().active == 0 or desk.stall(now) is not None:
+                break
+            await asyncio.sleep(STEP_SECONDS)
+        return desk.stall(begun)
 
     def _named(self, model: ModelInfo) -> ModelInfo:
         aliases = self._aliases(model.family)
@@ -194,12 +338,25 @@ class GenerationService:
         stuck = working and engine.idle_seconds > self._stuck_seconds
         return engine.model_copy(update={"ok": engine.ok and not stuck})
 
-    def _held(self, family: Family) -> str | None:
+    def _desk(self, family: Family) -> Desk:
         desk = self._essays if family is Family.ESSAY else self._beats
-        return desk.info().version if desk is not None else None
+        if desk is None:
+            raise Unacceptable(f"There is no {family.value} model yet.")
+        return desk
 
-    def _desks(self) -> list[EssayDesk | BeatDesk]:
+    def _desks(self) -> list[Desk]:
         return [desk for desk in (self._essays, self._beats) if desk is not None]
+
+
+def _check_style(model: ModelInfo, style: str | None) -> None:
+    """Refuse a style that the version does not have."""
+    styles = [known.name for known in model.styles]
+    if style is not None and style not in styles:
+        raise Unacceptable(f"There is no style called {style!r}; choose {_either(styles)}.")
+
+
+def _nothing() -> None:
+    """Have nothing to end."""
 
 
 def _either(names: list[str]) -> str:

@@ -227,7 +227,28 @@ async def test_a_reload_swaps_and_a_damaged_version_is_refused(house: House) -> 
     (broken.path / "config.json").unlink()
     with pytest.raises(GenerationRefused, match="e-3 is damaged"):
         await house.client.reload(Family.ESSAY)
-    assert [m.version for m in (await house.client.models()).models] == ["e-2", "m-1"]
+    listed = [m.version for m in (await house.client.models()).models]
+    assert listed == ["e-2", "e-1", "m-1"]
+
+
+async def test_a_style_is_loaded_beside_and_counted(house: House) -> None:
+    publish(house.root, "essay", "mine", live=False)
+    Registry(house.root, None).move_alias("essay", "s12.live", "mine")
+    done = await house.client.reload(Family.ESSAY, "s12.live")
+    assert (done.before, done.now) == (None, "mine")
+    with pytest.raises(GenerationRefused, match=r"There is no essay model called s13\.live\."):
+        await house.client.reload(Family.ESSAY, "s13.live")
+    listed = [m.version for m in (await house.client.models()).models]
+    assert listed == ["e-1", "mine", "m-1"]
+    page = (await house.http.get("/metrics")).text
+    for line in (
+        'generation_held_versions{family="essay"} 2.0',
+        'generation_held_bytes{family="essay"} 2.097152e+06',
+        'generation_loads_total{family="essay",outcome="done"} 2.0',
+        'generation_evictions_total{family="essay"} 0.0',
+        'generation_reload_stall_seconds{family="essay"} 0.002',
+    ):
+        assert line in page
 
 
 async def test_health_fails_when_an_engine_is_stuck(house: House) -> None:

@@ -30,7 +30,7 @@ BEAT = BeatRequest(request_id="2", seed=7)
 class House:
     """A service whose engines a test can reach."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, memory_mb: float = 1024) -> None:
         self.root = root
         self.engine = StepEngine()
         self.studio = HandStudio()
@@ -38,6 +38,7 @@ class House:
             Registry(root, None),
             Makers(lambda: self.engine, lambda: self.studio),
             stuck_seconds=30,
+            memory_mb=memory_mb,
         )
 
 
@@ -163,7 +164,8 @@ async def test_a_reload_takes_the_new_version_and_leaves_essays_in_flight_alone(
     ends = [(await read(stream))[-1] for stream in (old, new)]
     assert [end.model_version for end in ends if isinstance(end, EssayDone)] == ["e-1", "e-2"]
     named = {model.version: model.aliases for model in house.service.models().models}
-    assert named == {"e-2": ("live",), "m-1": ("live",)}
+    assert named == {"e-2": ("live",), "e-1": ("previous",), "m-1": ("live",)}
+    assert (await house.service.reload(Family.ESSAY)).stall == 0.002
 
 
 async def test_a_damaged_version_is_refused_by_name_and_the_old_one_stays(house: House) -> None:
@@ -182,6 +184,112 @@ async def test_a_version_that_does_not_load_leaves_the_old_one(house: House) -> 
     with pytest.raises(Unacceptable, match="e-2 cannot be loaded"):
         await house.service.reload(Family.ESSAY)
     assert house.service.models().models[0].version == "e-1"
+
+
+async def test_a_request_waits_until_the_version_it_asks_for_is_loaded(house: House) -> None:
+    publish(house.root, "essay", "mine", live=False, style="curt")
+    Registry(house.root, None).move_alias("essay", "s12.live", "mine")
+    house.engine.loading.clear()
+    asked = ESSAY.model_copy(update={"version": "s12.live", "style": "curt"})
+    waiting, other = house.service.essay(asked), house.service.essay(ESSAY)
+    first = await anext(waiting)
+    assert isinstance(first, Progress) and first.stage == "queued"
+    house.engine.step(3)
+    assert _version(await read(other)) == "e-1"
+    house.engine.loading.set()
+    house.engine.step(3)
+    assert _version(await read(waiting)) == "mine"
+    named = {model.version: model.aliases for model in house.service.models().models}
+    assert named == {"e-1": ("live",), "mine": ("s12.live",), "m-1": ("live",)}
+    house.engine.step(3)
+    assert _version(await read(house.service.essay(asked))) == "mine"  # at once this time
+
+
+def _version(events: list[Event]) -> str:
+    assert isinstance(events[-1], EssayDone | BeatTake), events[-1]
+    return events[-1].model_version
+
+
+async def test_a_style_is_looked_for_in_the_version_asked_for(house: House) -> None:
+    publish(house.root, "essay", "mine", live=False, style="curt")
+    curt = ESSAY.model_copy(update={"style": "curt"})
+    with pytest.raises(Unacceptable, match="'curt'; choose plain"):
+        house.service.essay(curt)
+    house.engine.step(3)
+    assert _version(await read(house.service.essay(curt.model_copy(update={"version": "mine"}))))
+    with pytest.raises(Unacceptable, match="'odd'; choose plain or curt"):
+        house.service.essay(ESSAY.model_copy(update={"version": "mine", "style": "odd"}))
+
+
+@pytest.mark.parametrize("bad", [True, False])
+async def test_a_version_that_cannot_be_had_is_one_sentence_of_that_request(
+    house: House, bad: bool
+) -> None:
+    version = publish(house.root, "essay", "mine", live=False, bad=bad)
+    if not bad:
+        (version.path / "config.json").write_text("{}")
+    events = await read(house.service.essay(ESSAY.model_copy(update={"version": "mine"})))
+    last = events[-1]
+    assert isinstance(last, Problem) and not last.again
+    assert last.sentence.startswith("essay mine ")
+    assert house.service.shelf.loads[Family.ESSAY, "refused"] == bad
+    house.engine.step(3)
+    assert _version(await read(house.service.essay(ESSAY))) == "e-1"
+
+
+async def test_a_request_that_goes_while_its_version_loads_is_never_begun(house: House) -> None:
+    publish(house.root, "essay", "mine", live=False)
+    house.engine.loading.clear()
+    stream = house.service.essay(ESSAY.model_copy(update={"version": "mine"}))
+    stream.cancel()
+    house.engine.loading.set()
+    await until(lambda: (Family.ESSAY, "mine") in house.service.shelf)
+    await asyncio.sleep(0)
+    assert not house.engine.tickets
+
+
+async def test_unused_versions_leave_when_memory_is_short(tmp_path: Path) -> None:
+    for name in ("e-1", "a", "b"):
+        publish(tmp_path, "essay", name, live=name == "e-1")
+    house = House(tmp_path, memory_mb=2)
+    await house.service.start()
+    asked = {n: ESSAY.model_copy(update={"version": n}) for n in ("a", "b")}
+    used = house.service.essay(asked["a"])
+    await until(lambda: len(house.engine.tickets) == 1)
+    house.engine.step(6)
+    assert _version(await read(house.service.essay(asked["b"]))) == "b"
+    assert _version(await read(used)) == "a"  # it was needed, so both were held meanwhile
+    assert set(house.engine.held) == {"e-1", "b"}
+    assert house.service.shelf.evictions[Family.ESSAY] == 1
+    await house.service.stop()
+
+
+async def test_beats_are_made_on_the_version_asked_for(house: House) -> None:
+    publish(house.root, "music", "mine", live=False)
+    house.studio.go.set()
+    asked = BEAT.model_copy(update={"version": "mine"})
+    assert _version(await read(house.service.beat(asked))) == "mine"
+    assert _version(await read(house.service.beat(BEAT))) == "m-1"
+
+
+async def test_reloading_a_style_loads_it_and_leaves_the_live_version(house: House) -> None:
+    registry = Registry(house.root, None)
+    for name in ("mine-1", "mine-2"):
+        publish(house.root, "essay", name, live=False)
+        registry.move_alias("essay", "s12.live", name)
+        done = await house.service.reload(Family.ESSAY, "s12.live")
+    assert (done.before, done.now) == ("mine-1", "mine-2")
+    assert house.engine.version is not None and house.engine.version.name == "e-1"
+    assert {"mine-1", "mine-2"} < set(house.engine.held)
+
+
+async def test_rolling_back_loads_nothing(house: House) -> None:
+    publish(house.root, "essay", "e-2")
+    await house.service.reload(Family.ESSAY)
+    Registry(house.root, None).rollback("essay")
+    house.engine.loading.clear()  # a load would never end
+    assert (await house.service.reload(Family.ESSAY)).now == "e-1"
+    house.engine.loading.set()
 
 
 async def test_a_family_without_a_version_is_closed_until_it_has_one(tmp_path: Path) -> None:

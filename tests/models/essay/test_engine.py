@@ -337,7 +337,7 @@ def test_a_poisoned_essay_harms_nobody_else(
 def test_broken_numbers_are_a_problem_not_a_text(make: Callable[..., EssayEngine]) -> None:
     engine = make()
     kernel = engine._live.table.kernel  # type: ignore[union-attr]
-    kernel._out._bias = kernel._out._bias + float("nan")  # type: ignore[attr-defined]
+    kernel._out._bias = kernel._out._bias + float("nan")  # type: ignore[union-attr]
     assert write(engine, request())[0].problem
     assert engine.health().ok
 

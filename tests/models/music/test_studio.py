@@ -122,6 +122,21 @@ def test_flac_and_stems_are_made_of_the_same_song(studio: BeatStudio, tmp_path: 
     assert only.stems == take.stems and only.audio is None
 
 
+def test_a_sample_sets_key_and_tempo_and_a_bad_one_is_refused(studio: BeatStudio) -> None:
+    score = pretty_midi.PrettyMIDI(initial_tempo=77)
+    piano = pretty_midi.Instrument(0)
+    for step, pitch in enumerate((62, 64, 66, 67, 69, 71, 73, 74)):
+        piano.notes.append(pretty_midi.Note(90, pitch, step * 30 / 77, (step + 1) * 30 / 77))
+    score.instruments.append(piano)
+    file = io.BytesIO()
+    score.write(file)
+    sample = base64.b64encode(file.getvalue()).decode()
+    take, _ = make(studio, ask(sample=sample, bpm=None, format="mid"))
+    assert (take.bpm, take.key) == (77, "D major")
+    with pytest.raises(ValueError, match=r"^The sample is empty\.$"):
+        make(studio, ask(sample=""))
+
+
 def test_open_choices_come_from_the_seed(studio: BeatStudio) -> None:
     takes = [make(studio, ask(seed=seed, format="mid", bpm=None))[0] for seed in range(8)]
     assert {t.style for t in takes} == set(STYLES)
@@ -196,6 +211,20 @@ def test_takes_at_once_do_not_disturb_each_other(studio: BeatStudio) -> None:
     for thread in threads:
         thread.join()
     assert [together[1], together[2]] == alone
+
+
+def test_versions_play_side_by_side(version: Version, tmp_path: Path) -> None:
+    studio = BeatStudio()
+    studio.load(version)
+    assert studio.hold(publish(tmp_path, "other", 9)) > 1000
+    wish = ask(format=AudioFormat.MID)
+    takes = [make(studio, wish.model_copy(update={"version": v}))[0] for v in (None, "other")]
+    assert [take.model_version for take in takes] == ["tiny", "other"]
+    assert takes[0].midi != takes[1].midi
+    assert (studio.info().version, studio.info("other").version) == ("tiny", "other")
+    studio.drop("other")
+    with pytest.raises(RuntimeError, match="other is gone"):
+        studio.info("other")
 
 
 def test_swapping_versions_while_playing(version: Version, tmp_path: Path) -> None:
