@@ -13,7 +13,7 @@ from bot.corpus import Corpus, Taken, least
 from bot.intake import Delivery, read
 from bot.settings import Settings
 from bot.store import NewStyle, Store, Style
-from tests.bot.collections import essay_text, essays_zip, packed, song
+from tests.bot.classroom import essay_text, essays_zip, packed, song
 
 
 @pytest.fixture

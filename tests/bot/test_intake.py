@@ -6,7 +6,7 @@ from bot import intake
 from bot.intake import read, take_apart
 from bot.sketches import language_of, resemblance, sketch, words_of
 from bot.uploads import UploadError
-from tests.bot.collections import essay_text, packed, song
+from tests.bot.classroom import essay_text, packed, song
 from tests.bot.test_uploads import bomb, word
 
 
