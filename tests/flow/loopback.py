@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from aiohttp import web
@@ -39,9 +40,11 @@ def answer(body: Any, status: int = 200, **headers: str) -> web.Response:
 
 
 class Loopback:
-    """One bot, one guild, one channel; remembers what the bot sent."""
+    """One bot, and guilds with one channel each; remembers what the bot sent."""
 
-    def __init__(self) -> None:
+    def __init__(self, places: Sequence[tuple[int, int]] = ((GUILD, CHANNEL),)) -> None:
+        #: The guilds there are, each with its channel.
+        self.places = places
         self.sockets: list[web.WebSocketResponse] = []
         self.identified = asyncio.Event()
         self.resumed = asyncio.Event()
@@ -104,28 +107,34 @@ class Loopback:
             {
                 "v": 10,
                 "user": person(APPLICATION, "ghostwriter", bot=True),
-                "guilds": [{"id": str(GUILD), "unavailable": True}],
+                "guilds": [{"id": str(guild), "unavailable": True} for guild, _ in self.places],
                 "session_id": "session",
                 "resume_gateway_url": f"ws://127.0.0.1:{self.port}/gateway/",
                 "application": {"id": str(APPLICATION), "flags": 0},
             },
         )
-        await self.emit("GUILD_CREATE", self.guild())
+        for guild, channel in self.places:
+            await self.emit("GUILD_CREATE", self.guild(guild, channel))
 
-    def guild(self) -> dict[str, Any]:
-        """Describe the guild as the gateway does; the REST route shows less."""
+    def guild(self, guild_id: int = GUILD, channel_id: int = CHANNEL) -> dict[str, Any]:
+        """Describe a guild as the gateway does; the REST route shows less."""
         everyone: dict[str, Any] = {
-            "id": str(GUILD),
+            "id": str(guild_id),
             "name": "@everyone",
             "permissions": str(self.permissions),
             "position": 0,
         }
         everyone |= {"color": 0, "hoist": False, "managed": False, "mentionable": False}
         everyone |= {"colors": {"primary_color": 0}, "flags": 0}
-        channel: dict[str, Any] = {"id": str(CHANNEL), "type": 0, "name": "general", "position": 0}
+        channel: dict[str, Any] = {
+            "id": str(channel_id),
+            "type": 0,
+            "name": "general",
+            "position": 0,
+        }
         channel |= {"permission_overwrites": self.overwrites, "parent_id": None, "nsfw": False}
         guild: dict[str, Any] = {
-            "id": str(GUILD),
+            "id": str(guild_id),
             "name": "Guild",
             "owner_id": "1",
             "roles": [everyone],
@@ -144,13 +153,22 @@ class Loopback:
     async def emit(self, event: str, data: dict[str, Any]) -> None:
         await self.sockets[-1].send_json({"op": 0, "t": event, "s": 1, "d": data})
 
-    async def command(self, name: str, *, locale: str = "en-US", **options: Any) -> str:
+    async def command(
+        self,
+        name: str,
+        *,
+        locale: str = "en-US",
+        place: tuple[int, int] = (GUILD, CHANNEL),
+        user: int = USER,
+        token: str | None = None,
+        **options: Any,
+    ) -> str:
         """Give a command as the user; return the interaction's token."""
-        token = f"token-{snowflake()}"
+        token = token or f"token-{snowflake()}"
         kinds = {str: 3, int: 4}
         given = [{"name": k, "type": kinds[type(v)], "value": v} for k, v in options.items()]
         member: dict[str, Any] = {
-            "user": person(USER, "alice"),
+            "user": person(user, "alice"),
             "roles": [],
             "permissions": "0",
             "deaf": False,
@@ -165,15 +183,15 @@ class Loopback:
                 "token": token,
                 "version": 1,
                 "data": {"id": "555", "name": name, "type": 1, "options": given},
-                "guild_id": str(GUILD),
-                "channel_id": str(CHANNEL),
-                "channel": {"id": str(CHANNEL), "type": 0, "name": "general", "position": 0},
+                "guild_id": str(place[0]),
+                "channel_id": str(place[1]),
+                "channel": {"id": str(place[1]), "type": 0, "name": "general", "position": 0},
                 "member": member,
                 "locale": locale,
                 "guild_locale": "en-US",
                 "app_permissions": "0",
                 "entitlements": [],
-                "authorizing_integration_owners": {"0": str(GUILD)},
+                "authorizing_integration_owners": {"0": str(place[0])},
                 "context": 0,
                 "attachment_size_limit": 10 * 2**20,
             },
