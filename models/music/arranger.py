@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -45,29 +45,49 @@ def choose(wish: Wish) -> tuple[Style, int, str]:
     return style, bpm, key
 
 
-def compose(maker: PhraseMaker, wish: Wish, check: Callable[[], None] = lambda: None) -> Song:
-    """Write a song; ``check`` is called between steps and may raise to stop."""
+@dataclass(frozen=True)
+class Score:
+    """A written song before hands play it: strokes on the grid, in C major or A minor."""
+
+    style: Style
+    bpm: int
+    bars: int
+    key: str
+    sections: tuple[Section, ...]
+    strokes: Mapping[str, Sequence[Stroke]]
+
+
+def write(maker: PhraseMaker, wish: Wish, check: Callable[[], None] = lambda: None) -> Score:
+    """Write a song: its sections, who plays, fills and an ending."""
     style, bpm, key = choose(wish)
+    mode = read_key(key)[1]
     streams = Streams(wish.seed, wish.style)
     sections = form.plan(wish.bars, streams.of("form"))
     kept = frozenset(wish.sample.tracks if wish.sample else ())
     ups = form.line_ups(sections, _LEADS.get(style.name, 0.7), streams.of("line-ups"), kept)
-    material = Material(maker, wish, style, bpm, read_key(key)[1])
+    material = Material(maker, wish, style, bpm, mode)
     strokes: dict[str, list[Stroke]] = {track: [] for track in TRACKS}
     for section, up in zip(sections, ups, strict=True):
         check()
         phrases = material.section(section)
-        _write(strokes, phrases, section, up, read_key(key)[1], kept)
+        _write(strokes, phrases, section, up, mode, kept)
     _fill(strokes, sections, ups, style, streams.of("fills"), kept)
-    _end(strokes, wish.bars, style, read_key(key)[1])
+    _end(strokes, wish.bars, style, mode)
+    return Score(style, bpm, wish.bars, key, sections, strokes)
+
+
+def compose(maker: PhraseMaker, wish: Wish, check: Callable[[], None] = lambda: None) -> Song:
+    """Write a song and play it; ``check`` is called between steps and may raise to stop."""
+    score, streams = write(maker, wish, check), Streams(wish.seed, wish.style)
+    style, bpm = score.style, score.bpm
     voices, kit = _cast(style, streams.of("voices"))
     tracks = {}
     for track in TRACKS:
         hand = streams.of("hand", track, wish.variation)
-        moved = _transposed(strokes[track], track, key)
+        moved = _transposed(score.strokes[track], track, score.key)
         tracks[track] = play(moved, track, style.feel, bpm, hand)
-    return Song(style, bpm, wish.bars, key, wish.seed, sections, voices, kit, tracks,
-                _effects(sections, bpm, style, streams.of("effects")))  # fmt: skip
+    return Song(style, bpm, wish.bars, score.key, wish.seed, score.sections, voices, kit, tracks,
+                _effects(score.sections, bpm, style, streams.of("effects")))  # fmt: skip
 
 
 def _write(
@@ -219,4 +239,4 @@ def _effects(
     return tuple(found)
 
 
-__all__ = ["PhraseMaker", "Streams", "Wish", "choose", "compose"]
+__all__ = ["PhraseMaker", "Score", "Streams", "Wish", "choose", "compose", "write"]

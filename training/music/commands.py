@@ -15,10 +15,11 @@ from training.about import read_about
 from training.loop import Diverged, Plan, load_checkpoint, run
 from training.music.build import models_of, new_models, style_names
 from training.music.corpus import Corpus, CorpusError, read_corpus, read_takes
-from training.music.evaluation import Report, write_sheets
 from training.music.evaluation import evaluate as compare
 from training.music.presets import Preset, read_preset
 from training.music.publishing import PRIVATE, publish
+from training.music.report import Report
+from training.music.sheet import write_sheets
 from training.music.task import MusicTask
 from training.promote import Figure, fresh_name
 from training.promote import promote as promote_version

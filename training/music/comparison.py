@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -11,6 +13,7 @@ from models.music.pianoroll import BARS, REGISTERS, Cells
 from training.music import metrics
 
 Floats = NDArray[np.float64]
+_BINS = 30
 
 
 def phrase_features(roll: Cells, onset: Cells) -> Floats:
@@ -76,19 +79,33 @@ def _tell_apart(x: Tensor, y: Tensor, train: Tensor, random: torch.Generator) ->
         return float(((judge(x[~train]) > 0) == (y[~train] > 0.5)).float().mean())
 
 
-def mgeval_overlap(one: Floats, other: Floats, size: int = 200) -> float:
-    """Mean over features of the overlap of distances within ``one`` and between the sets.
+@dataclass(frozen=True)
+class Distances:
+    """MGEval: how the distances within a set compare with those to another, mean over features."""
 
-    After Yang and Lerch (2020), with histograms in place of kernel densities: 1 is the same.
+    overlap: float  # 1 is the same
+    kld: float  # nats; 0 is the same
+
+
+def mgeval(one: Floats, other: Floats, size: int = 200) -> Distances:
+    """Compare distances within ``one`` with distances between ``one`` and ``other``.
+
+    After Yang and Lerch (2020), with histograms of 30 bins in place of kernel densities; half a
+    count more in each bin keeps the divergence finite.
     """
     one, other = one[:size], other[:size]
     upper = np.triu_indices(len(one), 1)
-    overlaps = []
+    overlaps, divergences = [], []
     for a, b in zip(one.T, other.T, strict=True):
         within = np.abs(a[:, None] - a[None])[upper]
         between = np.abs(a[:, None] - b[None]).ravel()
         top = max(within.max(), between.max())
         if top > 0:
-            counts = [np.histogram(d, 30, (0, top))[0] / len(d) for d in (within, between)]
-            overlaps.append(np.minimum(*counts).sum())
-    return float(np.mean(overlaps))
+            counts = [np.histogram(d, _BINS, (0, top))[0] for d in (within, between)]
+            p, q = (count / count.sum() for count in counts)
+            overlaps.append(np.minimum(p, q).sum())
+            p, q = ((count + 0.5) / (count.sum() + _BINS / 2) for count in counts)
+            divergences.append(float((p * np.log(p / q)).sum()))
+    if not overlaps:
+        return Distances(1.0, 0.0)
+    return Distances(float(np.mean(overlaps)), float(np.mean(divergences)))

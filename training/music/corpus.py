@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from models.music.gan import ENERGIES, SECTIONS, tempo_band
 from models.music.pianoroll import (
+    BARS,
     CELLS,
     LENGTH,
     MODES,
@@ -49,6 +50,8 @@ class Corpus:
     section: Ints  # index into SECTIONS
     energy: Ints
     group: NDArray[np.str_]  # songs that are versions of one another share a group
+    song: Ints
+    bar: Ints  # where in its song a phrase begins
     styles: tuple[str, ...]
     documents: tuple[tuple[str, str], ...]  # (name, sha256) of each file read
 
@@ -75,8 +78,15 @@ class Corpus:
         return Corpus(
             self.roll[rows], self.onset[rows], self.style[rows], self.tempo[rows],
             self.mode[rows], self.section[rows], self.energy[rows], self.group[rows],
-            self.styles, self.documents,
+            self.song[rows], self.bar[rows], self.styles, self.documents,
         )  # fmt: skip
+
+    def apart(self, bars: int) -> tuple[Ints, Ints]:
+        """Pair phrases of the same song of which the second begins ``bars`` after the first."""
+        place = {(s, b): row for row, (s, b) in enumerate(zip(self.song, self.bar, strict=True))}
+        pairs = [(row, place.get((s, b + bars), -1)) for (s, b), row in place.items()]
+        found = np.array([pair for pair in pairs if pair[1] >= 0], np.int64).reshape(-1, 2)
+        return found[:, 0], found[:, 1]
 
     def cells(self, rows: Ints | NDArray[np.bool_]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         """Unpack (roll, onset) of some phrases: 0/1 arrays [rows, 64, 144]."""
@@ -136,33 +146,33 @@ def _read_npz(path: Path) -> Corpus:
     song, bar, density = z["song"], z["bar"].astype(np.int64), onset.sum((1, 2))
     return _build(
         onset, sustain, z["style"].astype(np.int64), z["tempo"].astype(np.float64), minor,
-        _sections(song, bar, density), z["song_group"][song], tuple(z["styles"].tolist()),
-        ((path.name, _digest(path)),),
+        _sections(song, bar, density), z["song_group"][song], song.astype(np.int64), bar,
+        tuple(z["styles"].tolist()), ((path.name, _digest(path)),),
     )  # fmt: skip
 
 
 def _from_songs(songs: Sequence[Document], styles: Sequence[str], own_style: str) -> Corpus:
     names = list(dict.fromkeys([*styles, own_style]))
-    rows: list[tuple[int, int, float, int]] = []  # song, style, tempo, mode
+    rows: list[tuple[int, int, float, int, int]] = []  # song, style, tempo, mode, bar
     phrases = []
     for number, document in enumerate(songs):
         folder = document.path.parent.name
         style = names.index(folder if folder in names else own_style)
-        for phrase in document.song.phrases:
+        for place, phrase in enumerate(document.song.phrases):
             if phrase.onset.any():
                 phrases.append(phrase)
                 minor = MODES.index(document.song.mode)
-                rows.append((number, style, document.song.bpm, minor))
+                rows.append((number, style, document.song.bpm, minor, place * BARS))
     if not phrases:
         raise CorpusError("The MIDI files of the collection hold no notes.")
     roll, onset = stack(phrases)
     song = np.array([row[0] for row in rows], np.int64)
     numbers = np.array([row[1] for row in rows], np.int64)
-    minor_keys = np.array([row[3] for row in rows], np.int64)
+    minor_keys, bar = (np.array([row[i] for row in rows], np.int64) for i in (3, 4))
     return _build(
         onset, roll, numbers, np.array([row[2] for row in rows]), minor_keys,
-        _sections(song, np.arange(len(song)), onset.sum((1, 2))),
-        np.array([document.sha256 for document in songs])[song], tuple(names),
+        _sections(song, bar, onset.sum((1, 2))),
+        np.array([document.sha256 for document in songs])[song], song, bar, tuple(names),
         tuple((document.path.name, document.sha256) for document in songs),
     )  # fmt: skip
 
@@ -187,10 +197,13 @@ def _join(parts: Sequence[Corpus], styles: Sequence[str]) -> Corpus:
         return np.concatenate([getattr(part, field) for part in parts])
 
     style = np.concatenate([n[p.style] for n, p in zip(numbers, parts, strict=True)])
+    before = np.cumsum([0, *(int(part.song.max()) + 1 for part in parts)])
+    song = np.concatenate([part.song + first for part, first in zip(parts, before, strict=False)])
     documents = tuple(document for part in parts for document in part.documents)
     return Corpus(
         joined("roll"), joined("onset"), style, joined("tempo"), joined("mode"),
-        joined("section"), joined("energy"), joined("group"), tuple(names), documents,
+        joined("section"), joined("energy"), joined("group"), song, joined("bar"), tuple(names),
+        documents,
     )  # fmt: skip
 
 
@@ -239,8 +252,8 @@ def _columns(track: Ints, pitch: Ints, shift: Ints) -> Ints:
 
 def _build(
     onset: NDArray[np.bool_], sustain: NDArray[np.bool_], style: Ints, tempo: NDArray[np.float64],
-    mode: Ints, section: Ints, group: NDArray[np.str_], styles: tuple[str, ...],
-    documents: tuple[tuple[str, str], ...],
+    mode: Ints, section: Ints, group: NDArray[np.str_], song: Ints, bar: Ints,
+    styles: tuple[str, ...], documents: tuple[tuple[str, str], ...],
 ) -> Corpus:  # fmt: skip
     roll = onset.copy()
     pitched = slice(REGISTER["drums"].size, CELLS)
@@ -248,7 +261,7 @@ def _build(
         roll[:, step, pitched] |= sustain[:, step, pitched] & roll[:, step - 1, pitched]
     return Corpus(
         np.packbits(roll, axis=-1), np.packbits(onset, axis=-1), style, tempo, mode, section,
-        _energies(onset.sum((1, 2)), style), group.astype(np.str_), styles, documents,
+        _energies(onset.sum((1, 2)), style), group.astype(np.str_), song, bar, styles, documents,
     )  # fmt: skip
 
 

@@ -1,11 +1,9 @@
-"""Evaluation of a music version: made phrases beside held-out, training and shuffled ones."""
+"""Evaluation of a music version: made phrases beside real, shuffled and baseline ones."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,28 +11,48 @@ import torch
 from numpy.typing import NDArray
 
 from models.music.gan import Generator
-from models.music.pianoroll import TRACKS, Cells, Phrase
+from models.music.pianoroll import BARS, CELLS, LENGTH, TRACKS, Cells
 from training.music import metrics
+from training.music.arranged import arranged, phrase_pairs
 from training.music.batches import Batch, whole
-from training.music.comparison import mgeval_overlap, phrase_features, two_sample_accuracy
-from training.music.corpus import Corpus
-from training.music.sheet import draw_sheet
+from training.music.comparison import mgeval, phrase_features, two_sample_accuracy
+from training.music.corpus import Corpus, Ints
+from training.music.markov import MarkovBand
+from training.music.report import COMPARED, Report, StyleReport
 
 Floats = NDArray[np.float64]
-COMPARED = ("made", "held-out", "training", "shuffled")
+Pair = tuple[Cells, Cells]
+FAR = (4, 8)  # bars between what is compared in whole songs
+_FEWEST = 8  # phrases a style needs for a table of its own
+_NEAREST = 256  # phrases whose nearest training phrase is looked for
+_SONGS = 64  # phrases for each song that is arranged
 
 
 @dataclass(frozen=True, eq=False)
 class Sets:
-    """The four sets of equal size that are compared, each (roll, onset)."""
+    """The sets of equal size that are compared, each (roll, onset), and what they are of.
 
-    made: tuple[Cells, Cells]
-    held_out: tuple[Cells, Cells]
-    training: tuple[Cells, Cells]
-    shuffled: tuple[Cells, Cells]
+    Made and Markov phrases have the held-out phrases' styles, and shuffled ones too.
+    """
+
+    made: Pair
+    held_out: Pair
+    training: Pair
+    shuffled: Pair
+    markov: Pair
+    style: Ints
+    training_style: Ints
+    group: NDArray[np.str_]
+    training_group: NDArray[np.str_]
+
+    @property
+    def named(self) -> dict[str, Pair]:
+        """Give the sets by the names that tables have for them."""
+        pairs = (self.made, self.training, self.held_out, self.shuffled, self.markov)
+        return dict(zip(COMPARED, pairs, strict=True))
 
 
-def make(generator: Generator, batch: Batch, seed: int) -> tuple[Cells, Cells]:
+def make(generator: Generator, batch: Batch, seed: int) -> Pair:
     """Make one phrase for each condition of a batch."""
     rolls, onsets = [], []
     z = generator.latent(seed, len(batch.roll))
@@ -48,133 +66,140 @@ def make(generator: Generator, batch: Batch, seed: int) -> tuple[Cells, Cells]:
     return np.concatenate(rolls), np.concatenate(onsets)
 
 
-def gather(generator: Generator, corpus: Corpus, count: int, seed: int) -> Sets:
+def gather(generator: Generator, corpus: Corpus, band: MarkovBand, count: int, seed: int) -> Sets:
     """Draw the sets: made phrases get the held-out phrases' conditions."""
     random = np.random.default_rng(seed)
     held, known = corpus.part(corpus.held_out), corpus.part(~corpus.held_out)
-    batch = whole(held, generator.config, random.permutation(len(held))[:count])
-    learnt = whole(known, generator.config, random.permutation(len(known))[:count])
-    real, training = _cells(batch), _cells(learnt)
-    return Sets(make(generator, batch, seed), real, training, metrics.shuffled(*real, random))
+    rows, learnt = (random.permutation(len(part))[:count] for part in (held, known))
+    batch = whole(held, generator.config, rows)
+    real, training = _cells(batch), _cells(whole(known, generator.config, learnt))
+    active = batch.active.bool().numpy()
+    return Sets(
+        make(generator, batch, seed), real, training,
+        _shuffled_by_style(real, held.style[rows], random),
+        band.play(held.style[rows], active, BARS, random),
+        held.style[rows], known.style[learnt], held.group[rows], known.group[learnt],
+    )  # fmt: skip
 
 
 def evaluate(generator: Generator, corpus: Corpus, *, count: int = 1024, seed: int = 1) -> Report:
     """Compare a generator with a corpus."""
-    sets = gather(generator, corpus, count, seed)
-    pairs = (sets.made, sets.held_out, sets.training, sets.shuffled)
-    named = dict(zip(COMPARED, pairs, strict=True))
-    tables = {name: metrics.track_figures(*pair) for name, pair in named.items()}
-    tonal = {name: metrics.tonal_distances(pair[0]) for name, pair in named.items()}
-    packed = corpus.onset[~corpus.held_out]
-    few = slice(0, 256)
-    copying = {
+    known = corpus.part(~corpus.held_out)
+    band = MarkovBand(known)
+    sets = gather(generator, corpus, band, count, seed)
+    named = sets.named
+    tables = _with_far(
+        {name: metrics.track_figures(*pair) for name, pair in named.items()},
+        _far(generator, corpus, band, sets, seed),
+    )
+    features = {name: phrase_features(*pair) for name, pair in named.items()}
+    real = features.pop("held-out")
+    halves = real[::2], real[1::2]
+
+    def against(measure: Callable[[Floats, Floats], Any]) -> dict[str, Any]:
+        found = {name: measure(mine, real) for name, mine in features.items()}
+        found["held-out"] = measure(*halves)
+        return {name: found[name] for name in COMPARED}
+
+    return Report(
+        tables,
+        {name: metrics.tonal_distances(pair[0]) for name, pair in named.items()},
+        _copying(sets, known),
+        against(lambda a, b: two_sample_accuracy(a, b, seed)),
+        against(mgeval),
+        _by_style(sets, corpus.styles),
+        len(sets.made[0]),
+    )
+
+
+def _shuffled_by_style(real: Pair, style: Ints, random: np.random.Generator) -> Pair:
+    """Shuffle bars among all phrases, but keep each style's phrases together."""
+    roll, onset = (plane.copy() for plane in real)
+    for one in np.unique(style).tolist():
+        rows = np.flatnonzero(style == one)
+        roll[rows], onset[rows] = metrics.shuffled(roll[rows], onset[rows], random)
+    return roll, onset
+
+
+def _far(
+    generator: Generator, corpus: Corpus, band: MarkovBand, sets: Sets, seed: int
+) -> dict[str, dict[str, dict[str, float]]]:
+    """Give each set's similarity at four and eight bars: {set: {track: {figure: value}}}."""
+    random = np.random.default_rng(seed + 1)
+    count = len(sets.style)
+    styles = [corpus.styles[i] for i in sets.style[: max(2, count // _SONGS)].tolist()]
+    songs = arranged(generator, styles, seed)
+    everyone = np.ones((count, len(TRACKS)), np.bool_)
+    chained = band.play(sets.style, everyone, max(FAR) + BARS, random)[1]
+    chained = chained.reshape(count, -1, LENGTH, CELLS)
+    order = random.permutation(count)
+    found: dict[str, dict[str, dict[str, float]]] = {name: {} for name in COMPARED}
+    for bars in FAR:
+        pairs = {
+            "made": phrase_pairs(songs, bars),
+            "training": _real_pairs(corpus.part(~corpus.held_out), bars, count, random),
+            "held-out": _real_pairs(corpus.part(corpus.held_out), bars, count, random),
+            "shuffled": (sets.shuffled[1], sets.shuffled[1][order]),
+            "Markov": phrase_pairs(chained, bars),
+        }
+        for name, (before, after) in pairs.items():
+            for track in TRACKS:
+                figures = found[name].setdefault(track, {})
+                figures[f"similarity_{bars}"] = metrics.likeness(before, after, track)
+    return found
+
+
+def _real_pairs(part: Corpus, bars: int, count: int, random: np.random.Generator) -> Pair:
+    before, after = part.apart(bars)
+    chosen = random.permutation(len(before))[:count]
+    first, second = (part.cells(rows[chosen])[1].astype(np.bool_) for rows in (before, after))
+    return first, second
+
+
+def _with_far(
+    tables: Mapping[str, Mapping[str, Mapping[str, float]]],
+    far: Mapping[str, Mapping[str, Mapping[str, float]]],
+) -> dict[str, dict[str, dict[str, float]]]:
+    return {
+        name: {track: {**figures, **far[name][track]} for track, figures in table.items()}
+        for name, table in tables.items()
+    }
+
+
+def _copying(sets: Sets, known: Corpus) -> dict[str, dict[str, dict[str, float]]]:
+    """Look for the nearest training phrases, of training phrases among other songs."""
+    few = slice(0, _NEAREST)
+    own = (sets.training_group[few], known.group)
+    return {
         track or "whole": {
-            name: _percentiles(metrics.nearest(named[name][1][few], packed, track))
-            for name in ("made", "held-out")
+            name: _percentiles(
+                metrics.nearest(
+                    pair[1][few], known.onset, track, own if name == "training" else None
+                )
+            )
+            for name, pair in sets.named.items()
         }
         for track in (None, *TRACKS)
     }
-    features = {name: phrase_features(*pair) for name, pair in named.items()}
-    told_apart = {
-        name: two_sample_accuracy(features[name], features["held-out"], seed)
-        for name in ("made", "training", "shuffled")
-    }
-    overlap = {
-        name: mgeval_overlap(features[name], features["held-out"])
-        for name in ("made", "training", "shuffled")
-    }
-    return Report(tables, tonal, copying, told_apart, overlap, len(sets.made[0]))
 
 
-@dataclass(frozen=True)
-class Report:
-    """Every figure of an evaluation."""
-
-    tracks: Mapping[str, Mapping[str, Mapping[str, float]]]  # set -> track -> figure
-    tonal: Mapping[str, Mapping[str, float]]  # set -> pair of tracks
-    nearest: Mapping[str, Mapping[str, Mapping[str, float]]]  # track or whole -> set -> percentile
-    two_sample: Mapping[str, float]  # set -> accuracy against held-out
-    overlap: Mapping[str, float]  # set -> MGEval overlap with held-out
-    phrases: int
-
-    @property
-    def score(self) -> float:
-        """Mean number of margins by which the made phrases miss the held-out ones."""
-        return metrics.distance(self.tracks["made"], self.tracks["held-out"])
-
-    def figures(self) -> dict[str, float]:
-        """Give the figures a gate compares: lower is better in each."""
-        made, real = self.tracks["made"], self.tracks["held-out"]
-        per_track = {f"{t}_margins": metrics.distance({t: made[t]}, {t: real[t]}) for t in TRACKS}
-        return {
-            "score": self.score,
-            **per_track,
-            "silent_tracks": float(self.silent_tracks),
-            "two_sample": self.two_sample["made"],
-        }
-
-    @property
-    def silent_tracks(self) -> int:
-        """Count tracks that are silent although held-out songs play them."""
-        made, real = self.tracks["made"], self.tracks["held-out"]
-        return sum(made[t]["empty_bars"] > 0.99 > real[t]["empty_bars"] for t in TRACKS)
-
-    def json(self) -> dict[str, Any]:
-        """Give everything as JSON."""
-        return {
-            "figures": self.figures(), "phrases": self.phrases, "tracks": self.tracks,
-            "tonal_distance": self.tonal, "nearest_training_phrase": self.nearest,
-            "two_sample_accuracy": self.two_sample, "mgeval_overlap": self.overlap,
+def _by_style(sets: Sets, styles: tuple[str, ...]) -> dict[str, StyleReport]:
+    """Make the tables of every style that has enough held-out and training phrases."""
+    found = {}
+    for number, style in enumerate(styles):
+        mine, learnt = sets.style == number, sets.training_style == number
+        if min(mine.sum(), learnt.sum()) < _FEWEST:
+            continue
+        tables = {
+            name: metrics.track_figures(*(plane[learnt if name == "training" else mine]
+                                          for plane in pair))
+            for name, pair in sets.named.items()
         }  # fmt: skip
-
-    def markdown(self) -> str:
-        """Write the tables."""
-        head = "| track | figure | " + " | ".join(COMPARED) + " |"
-        lines = [head, "|---|---|" + "--:|" * len(COMPARED)]
-        for track in TRACKS:
-            for name in self.tracks["made"][track]:
-                values = " | ".join(f"{self.tracks[s][track][name]:.3f}" for s in COMPARED)
-                lines.append(f"| {track} | {name.replace('_', ' ')} | {values} |")
-        for pair in self.tonal["made"]:
-            values = " | ".join(f"{self.tonal[s][pair]:.3f}" for s in COMPARED)
-            lines.append(f"| {pair} | tonal distance | {values} |")
-        lines += [
-            "",
-            "| against held-out songs | made | training | shuffled |",
-            "|---|--:|--:|--:|",
-        ]
-        for name, row in (("two-sample accuracy", self.two_sample), ("overlap", self.overlap)):
-            lines.append(f"| {name} | " + " | ".join(f"{v:.3f}" for v in row.values()) + " |")
-        lines += ["", "| nearest training phrase (Jaccard p50 / p95) | made | held-out |"]
-        lines.append("|---|--:|--:|")
-        for track, sets in self.nearest.items():
-            values = " | ".join(f"{p['p50']:.2f} / {p['p95']:.2f}" for p in sets.values())
-            lines.append(f"| {track} | {values} |")
-        lines += ["", f"Mean margins missed: {self.score:.2f} ({self.phrases} phrases a set)."]
-        return "\n".join(lines) + "\n"
-
-    def write(self, folder: Path) -> None:
-        """Write ``evaluation.json`` and ``evaluation.md``."""
-        folder.mkdir(parents=True, exist_ok=True)
-        text = json.dumps(self.json(), indent=1) + "\n"
-        (folder / "evaluation.json").write_text(text, encoding="utf-8")
-        (folder / "evaluation.md").write_text(self.markdown(), encoding="utf-8")
+        found[style] = StyleReport(int(mine.sum()), tables)
+    return found
 
 
-def write_sheets(generator: Generator, folder: Path, count: int = 8, seed: int = 1) -> None:
-    """Draw fixed-seed phrases: a sheet per style, four phrases each, for up to ``count`` styles."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for style in list(generator.config.masks)[:count]:
-        bpm = generator.config.tempos[style][1]
-        z = generator.latent(seed, 4)
-        sections = ["intro", "verse", "hook", "outro"]
-        phrases: list[Phrase] = generator.phrases(
-            z, style=style, energy=[0, 1, 3, 2], section=sections, bpm=bpm
-        )
-        draw_sheet(phrases, folder / f"{style}.png", columns=2)
-
-
-def _cells(batch: Batch) -> tuple[Cells, Cells]:
+def _cells(batch: Batch) -> Pair:
     return batch.roll.bool().numpy(), batch.onset.bool().numpy()
 
 

@@ -104,6 +104,17 @@ def scale_consistency(onset: Cells, track: str) -> float:
     return _mean((classes @ scales).max(1) / classes.sum(1))
 
 
+def groove_consistency(onset: Cells, track: str) -> float:
+    """Mean share of steps on which two bars in a row agree whether a note starts.
+
+    Bars count where either has a note; two empty bars would agree about nothing.
+    """
+    starts: Cells = np.any(_bars(onset[:, :, REGISTER[track].columns]), axis=-1)
+    before, after = starts[:, :-1], starts[:, 1:]
+    agreeing = (before == after).mean(-1)
+    return _mean(agreeing[(before | after).any(-1)])
+
+
 def _classes(onset: Cells, track: str) -> Floats:
     register = REGISTER[track]
     counts = onset[:, :, register.columns].sum(1).astype(np.float64)
@@ -117,6 +128,15 @@ def bar_similarity(bars: Cells, distance: int) -> float:
     either = (before | after).sum(-1)
     both = (before & after).sum(-1)
     return _mean(both[either > 0] / either[either > 0])
+
+
+def likeness(before: Cells, after: Cells, track: str) -> float:
+    """Mean Jaccard of the notes of bars at the same place of two phrases, pair by pair."""
+    pairs = [song_bars(cells, track).reshape(-1, 1, _CELLS[track]) for cells in (before, after)]
+    return bar_similarity(np.concatenate(pairs, 1), 1)
+
+
+_CELLS = {track: STEPS * REGISTER[track].size for track in TRACKS}
 
 
 def song_bars(onset: Cells, track: str | None = None) -> Cells:
@@ -148,10 +168,14 @@ def _tonal() -> Floats:
 _TONAL = _tonal()
 
 
-def nearest(onset: Cells, training: NDArray[np.uint8], track: str | None = None) -> Floats:
+def nearest(
+    onset: Cells, training: NDArray[np.uint8], track: str | None = None,
+    own: tuple[NDArray[np.str_], NDArray[np.str_]] | None = None,
+) -> Floats:  # fmt: skip
     """Jaccard of each phrase's notes with its nearest training phrase.
 
-    ``training`` is packed bits [n, 64, 18]. One is a copy; phrases without a note give 0.
+    ``training`` is packed bits [n, 64, 18]. One is a copy; phrases without a note give 0. ``own``
+    names the song group of each phrase and of each training phrase; the own group is left out.
     """
     columns = REGISTER[track].columns if track else slice(None)
     mine = onset[:, :, columns].reshape(len(onset), -1).astype(np.float32)
@@ -161,7 +185,10 @@ def nearest(onset: Cells, training: NDArray[np.uint8], track: str | None = None)
         theirs = cells.reshape(len(cells), -1).astype(np.float32)
         both = mine @ theirs.T
         either = mine.sum(1)[:, None] + theirs.sum(1)[None] - both
-        best = np.maximum(best, (both / np.maximum(either, 1)).max(1))
+        shared = both / np.maximum(either, 1)
+        if own is not None:
+            shared[own[0][:, None] == own[1][None, at : at + len(cells)]] = 0
+        best = np.maximum(best, shared.max(1))
     return best
 
 
@@ -200,6 +227,7 @@ def track_figures(roll: Cells, onset: Cells) -> dict[str, dict[str, float]]:
             "scale_consistency": scale_consistency(onset, track),
         }
     for track in TRACKS:
+        table[track]["groove_consistency"] = groove_consistency(onset, track)
         for distance in (1, 2):
             bars = song_bars(onset, track)
             table[track][f"similarity_{distance}"] = bar_similarity(bars, distance)

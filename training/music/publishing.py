@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
@@ -12,8 +13,9 @@ from models.registry import Registry, Version
 from training.about import About
 from training.music.build import save_judge
 from training.music.corpus import Corpus
-from training.music.evaluation import Report, write_sheets
+from training.music.pictures import write_beats
 from training.music.presets import Preset
+from training.music.report import Report
 from training.music.task import MusicTask
 
 PRIVATE = About(
@@ -34,8 +36,8 @@ def publish(
         save_generator(task.average, folder, {"judge": sizes})
         metrics = json.dumps(report.json(), indent=1) + "\n"
         (folder / "metrics.json").write_text(metrics, encoding="utf-8")
-        write_sheets(task.average, folder / "samples")
-        card = _card(name, task, songs, report, about, parent)
+        shown = write_beats(task.average, folder / "samples")
+        card = _card(name, task, songs, report, about, parent, shown)
         (folder / "README.md").write_text(card, encoding="utf-8")
         for file in folder.rglob("*.safetensors"):
             file.chmod(0o644)  # the library makes them readable by their owner alone
@@ -49,14 +51,15 @@ def publish(
 
 
 def _card(
-    name: str, task: MusicTask, songs: Corpus, report: Report, about: About, parent: str | None
-) -> str:
+    name: str, task: MusicTask, songs: Corpus, report: Report, about: About, parent: str | None,
+    shown: Mapping[str, str],
+) -> str:  # fmt: skip
     config, held = task.average.config, songs.held_out
     weights = sum(p.numel() for p in task.average.parameters())
     documents = "\n".join(f"- `{d}` sha256 `{digest}`" for d, digest in songs.documents[:20])
     more = len(songs.documents) - 20
     styles = ", ".join(f"{s} ({config.tempos[s][1]:.0f} bpm)" for s in config.masks)
-    pictures = "\n".join(f"![{s}](samples/{s}.png)" for s in list(config.masks)[:8])
+    pictures = "\n".join(f"![{said}](samples/{file})" for file, said in shown.items())
     recipe = json.dumps(asdict(task.recipe), indent=1)
     return f"""# Music model {name}
 
@@ -87,13 +90,10 @@ stream and a shared stream; relativistic pairing with gradient penalties; averag
 
 ## Figures
 
-Made phrases got the conditions (style, energy, section, tempo, mode, playing tracks) of the
-held-out ones. Shuffled: held-out phrases with every track's bars taken from different phrases.
-
 {report.markdown()}
 ## Pictures
 
-Fixed seeds, a style each: intro, verse, hook, outro; drums lowest, then bass, keys, lead, pad.
+Ten beats of sixteen bars as the arranger writes them; styles take turns, seeds are 1 to 10.
 
 {pictures}
 """

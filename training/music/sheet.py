@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from models.music.gan import Generator
 from models.music.pianoroll import CELLS, LENGTH, REGISTERS, STEPS, Phrase
 
 SCALE_X, SCALE_Y, MARGIN = 8, 2, 10
@@ -28,6 +29,17 @@ def draw_sheet(phrases: Sequence[Phrase], path: Path, columns: int = 1) -> None:
         picture = _picture(phrase)
         sheet[top : top + picture.shape[0], left : left + picture.shape[1]] = picture
     Image.fromarray(sheet).save(path, optimize=True)
+
+
+def write_sheets(generator: Generator, folder: Path, count: int = 8, seed: int = 1) -> None:
+    """Draw fixed-seed phrases: a sheet per style, four phrases each, for up to ``count`` styles."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for style in list(generator.config.masks)[:count]:
+        bpm = generator.config.tempos[style][1]
+        z = generator.latent(seed, 4)
+        sections = ["intro", "verse", "hook", "outro"]
+        phrases = generator.phrases(z, style=style, energy=[0, 1, 3, 2], section=sections, bpm=bpm)
+        draw_sheet(phrases, folder / f"{style}.png", columns=2)
 
 
 def _picture(phrase: Phrase) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:

@@ -15,8 +15,8 @@ from models.registry import Registry
 from tests.training.music.songs import write_midi, write_phrases
 from training.music.commands import evaluate, train
 from training.music.corpus import read_corpus
-from training.music.evaluation import Report
 from training.music.evaluation import evaluate as compare
+from training.music.report import Report
 from training.music.task import MusicTask
 
 app = typer.Typer()
@@ -61,7 +61,8 @@ def test_published_version_is_whole_and_plays(registry: Path) -> None:
     assert version.read_json("metrics.json")["figures"]["score"] > 0
     card = (version.path / "README.md").read_text()
     assert "| drums | empty bars |" in card and "private collection" in card
-    assert (version.path / "samples" / "rock.png").is_file()
+    pictures = sorted((version.path / "samples").iterdir())
+    assert len(pictures) == 10 and all(f"(samples/{p.name})" in card for p in pictures)
 
 
 def flawless(root: Registry, corpus: Path, _style: str, count: int, seed: int) -> Report:

@@ -69,6 +69,25 @@ def test_bar_similarity_at_every_distance() -> None:
     assert values == [pytest.approx(1 / 3), 1, 1, 1]
 
 
+def test_groove_consistency_counts_steps_that_agree() -> None:
+    beat = [Note(s, 36, 1) for s in (0, 4, 8, 12)]
+    late = [Note(16 + s, 36, 1) for s in (0, 4, 8, 14)]  # one hit moved: two steps differ
+    _, onset = cells({"drums": [*beat, *late]}, {})
+    # Bars 1-2 differ on two steps of sixteen, 2-3 on four, 3-4 are both empty and do not count.
+    assert metrics.groove_consistency(onset, "drums") == pytest.approx((14 / 16 + 12 / 16) / 2)
+    same = [Note(s + b, 36, 1) for b in range(0, 64, 16) for s in (0, 7)]
+    assert metrics.groove_consistency(cells({"drums": same})[1], "drums") == 1
+
+
+def test_likeness_compares_bars_at_the_same_place() -> None:
+    notes = [Note(16 * bar, 60, 1) for bar in range(4)]
+    moved = [*notes[:2], Note(32, 62, 1), Note(48, 60, 1), Note(49, 64, 1)]
+    _, before = cells({"keys": notes}, {"keys": notes})
+    _, after = cells({"keys": notes}, {"keys": moved})
+    expected = (4 * 1 + 1 + 1 + 0 + 1 / 2) / 8
+    assert metrics.likeness(before, after, "keys") == pytest.approx(expected)
+
+
 def test_song_bars_of_one_track() -> None:
     _, onset = cells({"bass": [Note(0, 36, 1), Note(16, 36, 1)], "drums": [Note(0, 36, 1)]})
     bars = metrics.song_bars(onset, "bass")
@@ -90,6 +109,16 @@ def test_nearest_training_phrase() -> None:
     _, known = cells({"keys": [Note(0, 60, 4), Note(8, 64, 4), Note(9, 65, 1)]}, {})
     best = metrics.nearest(onset, np.packbits(known, axis=-1))
     assert best.tolist() == [pytest.approx(2 / 3), 0, 0]
+
+
+def test_nearest_phrase_of_another_song() -> None:
+    tune = [Note(0, 60, 4), Note(8, 64, 4)]
+    _, known = cells({"keys": tune}, {"keys": [*tune, Note(9, 65, 1)]}, {"keys": tune})
+    groups = np.array(["a", "b", "a"])
+    packed = np.packbits(known, axis=-1)
+    best = metrics.nearest(known, packed, own=(groups, groups))
+    assert best.tolist() == [pytest.approx(2 / 3)] * 3
+    assert metrics.nearest(known, packed).tolist() == [1, 1, 1]
 
 
 def test_shuffling_keeps_each_tracks_bars_and_breaks_their_order() -> None:
