@@ -29,6 +29,7 @@ from models.contract import (
 )
 from models.desks import BeatDesk, BeatModel, EssayDesk, EssayModel
 from models.essay.engine import EssayEngine
+from models.essay.opening import LEAST_ROOM, read_opening
 from models.music.studio import BeatStudio
 from models.pool import step_back
 from models.registry import Registry, RegistryError, Version
@@ -128,6 +129,7 @@ class GenerationService:
         """Queue an essay; raise Unacceptable or Full."""
         if self._essays is None:
             raise Unacceptable(self._remarks[Family.ESSAY])
+        _check_opening(request)
         return self._enter(Family.ESSAY, request, self._essays.open)
 
     def beat(self, request: BeatRequest) -> Stream:
@@ -353,6 +355,16 @@ def _check_style(model: ModelInfo, style: str | None) -> None:
     styles = [known.name for known in model.styles]
     if style is not None and style not in styles:
         raise Unacceptable(f"There is no style called {style!r}; choose {_either(styles)}.")
+
+
+def _check_opening(request: EssayRequest) -> None:
+    """Refuse an opening that leaves nothing to write."""
+    opening = read_opening(request.opening)
+    if opening is not None and not opening.leaves_room(request.words):
+        least = opening.words + LEAST_ROOM
+        raise Unacceptable(
+            f"The opening has {opening.words} words already, so please ask for at least {least}."
+        )
 
 
 def _nothing() -> None:

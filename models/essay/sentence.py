@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from models.essay import syntax
 from models.essay.decoding import Decoding
@@ -38,6 +38,12 @@ class Room:
         most = left + slack - paragraphs_after * 2 * ROOM_FOR_ONE
         return cls(left, slack, not paragraphs_after, max(SHORTEST, min(how.sentence_words, most)))
 
+    def beyond(self, begun: int) -> Room:
+        """Let a sentence be longer that had ``begun`` words before anything was drawn."""
+        if begun == 0:
+            return self
+        return replace(self, longest=max(self.longest, begun + ROOM_FOR_ONE))
+
     @property
     def final(self) -> bool:
         """Tell whether the next sentence should be the essay's last."""
@@ -55,7 +61,10 @@ class Room:
 
 
 class SentenceCandidate:
-    """One sentence being drawn; it is done at a full stop that fits, or given up."""
+    """One sentence being drawn; it is done at a full stop that fits, or given up.
+
+    Its beginning may be given: ``begun`` counts as its text, but not among its tokens.
+    """
 
     def __init__(
         self,
@@ -65,6 +74,7 @@ class SentenceCandidate:
         room: Room,
         limit: int,
         openers: Sequence[int] = (),
+        begun: str = "",
     ) -> None:
         """Begin; ``openers`` are first tokens that would sound like the sentences before."""
         self._lexicon = lexicon
@@ -73,13 +83,15 @@ class SentenceCandidate:
         self._room = room
         self._limit = limit
         self._openers = list(openers)
-        self._quoted = False
+        self._quoted = begun.count('"') % 2 == 1
         self._must_close = False
-        self._whole: list[str] = []  # words that cannot change any more
+        self._whole: list[str] = words_of(begun)  # words that cannot change any more
         self._partial = ""
-        self.text = ""
+        self._before = lexicon.encode(f" {begun}") if begun else []
+        self.begun = f" {begun}" if begun else ""
+        self.text = self.begun
         self.tokens: list[int] = []
-        self.written = 0  # words begun
+        self.written = len(begun.split())  # words begun
         self.logp = 0.0
         self.gain = 0.0
         self.done = False
@@ -93,7 +105,7 @@ class SentenceCandidate:
     @property
     def mask(self) -> int:
         """Say what may come next."""
-        if not self.tokens:
+        if not self.text:
             return Mask.OPENING
         if self._must_close:
             return Mask.CLOSING
@@ -103,19 +115,23 @@ class SentenceCandidate:
 
     def forbidden(self) -> list[int]:
         """Rule out words that would complete a 4-gram again, and content words of this sentence."""
-        if not self.tokens:
+        if not self.text:
             return self._openers
         banned = [
             token
             for word in self._book.completions(self.words)
             for token in self._lexicon.starts_of(word)
         ]
-        banned += [token for token in self.tokens if self._lexicon.is_content[token]]
-        return banned + self.tokens[-1:]  # nothing stammers
+        tokens = [*self._before, *self.tokens]
+        banned += [token for token in tokens if self._lexicon.is_content[token]]
+        return banned + tokens[-1:]  # nothing stammers
 
     def accepts(self, token: int) -> bool:
         """Refuse a token that spells no known word, or that no sentence has here."""
         piece = self._lexicon.texts[token]
+        if self.begun and not self.tokens:  # words that are given stay as they are
+            before = (self._whole or [""])[-1]
+            return not piece[:1].isalnum() and syntax.allows(self.text, before, piece)
         before = (words_of(self._partial) or [""])[-1]
         return self._speller.allows(self._partial, piece) and syntax.allows(
             self.text, before, piece

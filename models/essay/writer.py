@@ -21,6 +21,7 @@ from models.essay.associations import Associations
 from models.essay.decoding import Decoding
 from models.essay.judge import HOPELESS, Place, Record
 from models.essay.lexicon import Lexicon, Speller, words_of
+from models.essay.opening import Opening, about, read_opening
 from models.essay.plan import (
     PlanCandidate,
     fallback_plan,
@@ -106,20 +107,27 @@ class Draft:
         self.how = replace(tools.how, temperature=0.0, candidates=1, rounds=1, plan_candidates=1,
                            plan_temperature=0.0) if request.greedy else tools.how  # fmt: skip
         self.luck = Luck(request.seed)
+        self.opening: Opening | None = read_opening(request.opening)
         self.topic: Topic = read_topic(request.topic)
+        if self.opening is not None:
+            self.topic = about(self.topic, self.opening)
         self.style = request.style or self.how.style
         self.wish = Wish(self.topic.subject, request.words, self.style, self.how.mark)
-        self.paragraphs = paragraph_count(request.words)
+        self.paragraphs = (self.opening.paragraph_count if self.opening else paragraph_count)(
+            request.words
+        )
         self.paragraph = -1
         self.fatigue = Fatigue(tools.lexicon.content, self.how.fatigue, self.how.fatigue_half_life)
         self.tokens = 0  # drawn and kept
         self.written = 0  # words
         self.text = ""
+        self._begun = ""  # the end of the text, where it is no whole sentence
         self.plan: EssayPlan = EssayPlan(title=self.topic.title, paragraphs=())
         self._speak = speak
         self._openers: list[int] = []  # first tokens of the last two sentences
         self._record = Record(self.topic.subject, tools.known)
-        self._speller = Speller(words_of(self.topic.subject))
+        given = self.opening.text if self.opening else ""
+        self._speller = Speller(words_of(f"{self.topic.subject} {given}"))
         shy = 0.0 if self.style in NAMING_STYLES else self.how.name_shyness
         own = [tools.prompter.words(word)[0] for word in self.topic.subject.split()]
         self._shyness = -shy * tools.lexicon.names.float()
@@ -217,7 +225,8 @@ class Draft:
 
     def _mended(self, plan: Plan) -> Plan:
         tools = self.tools
-        return mend_plan(plan, self.topic.subject, tools.lexicon, tools.directions, self.luck)
+        plan = mend_plan(plan, self.topic.subject, tools.lexicon, tools.directions, self.luck)
+        return self.opening.outline(plan) if self.opening else plan
 
     def _prefix(self, ids: Sequence[int]) -> tuple[Fed, ...]:
         return tuple(Fed(token, -1, self.request.words) for token in ids)
@@ -226,12 +235,15 @@ class Draft:
 
     def _prose(self, begin: Part) -> Generator[Part, None, None]:
         """Write sentence after sentence; ``begin`` leads to the first."""
-        share = self._open_paragraph()
-        inside = 0
+        if self.opening is None:
+            share, inside = self._open_paragraph(), 0
+        else:
+            share, inside, fed = self._take_over(self.opening)
+            begin = replace(begin, feed=(*begin.feed, *fed), feed_bare=(*begin.feed_bare, *fed))
         for _ in range(self.request.words):
             room = Room.make(
                 self.written, self.request.words, self.paragraphs - 1 - self.paragraph, self.how
-            )
+            ).beyond(len(self._begun.split()))
             place = Place(not self.text, inside == 0, self._closing)
             drafts, best = yield from self._best_sentence(begin, room, place)
             draft = drafts[best]
@@ -242,10 +254,51 @@ class Draft:
             fed = [Fed(draft.tokens[-1], self.paragraph, self.left)]
             if not draft.ended:
                 fed.append(Fed(self.tools.lexicon.full_stop, self.paragraph, self.left))
-            if self.paragraph < self.paragraphs - 1 and inside >= share - HALF_SENTENCE:
+            if self._fills(share, inside):
                 share, inside = self._open_paragraph(), 0
                 fed.append(Fed(self.tools.prompter.ids[PAR], self.paragraph, self.left))
             begin = Part((), 0, 0.0, feed=tuple(fed), feed_bare=tuple(fed), kept=best)
+
+    def _take_over(self, opening: Opening) -> tuple[int, int, list[Fed]]:
+        """Begin with a given text: remember it like one's own, and give it to be fed.
+
+        Returns the share of the paragraph that goes on, its whole words so far, and what to feed.
+        """
+        self._speak(EssayDelta(text=opening.text))
+        fed: list[Fed] = []
+        share = 0
+        for number, (sentences, block) in enumerate(
+            zip(opening.paragraphs, opening.blocks, strict=True)
+        ):
+            if self.paragraph < self.paragraphs - 1:
+                share = self._open_paragraph()
+            if number:
+                fed.append(Fed(self.tools.prompter.ids[PAR], self.paragraph, self.left))
+            fed += self._read(block)
+            for sentence in sentences:
+                self._record.add(sentence, words_of(sentence))
+            self.written += len(" ".join(sentences).split())
+        self.text, self._begun = opening.text, opening.begun
+        inside = len(" ".join(opening.paragraphs[-1]).split())
+        if not opening.begun and self._fills(share, inside):
+            share, inside = self._open_paragraph(), 0
+            fed.append(Fed(self.tools.prompter.ids[PAR], self.paragraph, self.left))
+        return share, inside, fed
+
+    def _read(self, block: str) -> list[Fed]:
+        """Turn a given paragraph into what is fed of it."""
+        lexicon = self.tools.lexicon
+        tokens = lexicon.encode(f" {block}")
+        self.fatigue.use(tokens)
+        words, fed = 0, []
+        for token in tokens:
+            words += bool(lexicon.begins[token])
+            fed.append(Fed(token, self.paragraph, self.left - words))
+        return fed
+
+    def _fills(self, share: int, inside: int) -> bool:
+        """Tell whether the next paragraph should begin after ``inside`` words of this one."""
+        return self.paragraph < self.paragraphs - 1 and inside >= share - HALF_SENTENCE
 
     @property
     def _closing(self) -> bool:
@@ -274,6 +327,7 @@ class Draft:
                     room,
                     how.sentence_tokens,
                     self._openers,
+                    self._begun,
                 )
                 for _ in range(how.candidates)
             ]
@@ -289,15 +343,19 @@ class Draft:
 
     def _keep(self, draft: SentenceCandidate, room: Room, *, new_paragraph: bool) -> None:
         """Add a sentence to the essay and send it off."""
-        sentence = tidy(draft.text if draft.ended else _cut(draft.text, room))
+        most = min(room.longest, room.left) if room.closing else room.longest
+        if draft.begun:
+            piece = _rest(draft, most)
+        else:
+            gap = "" if not self.text else "\n\n" if new_paragraph else " "
+            piece = gap + tidy(draft.text if draft.ended else _cut(draft.text, most))
         self._record.add(draft.text, draft.words)
         self._openers = [*self._openers[-1:], draft.tokens[0]]
         self.fatigue.use(draft.tokens)
         self.tokens += len(draft.tokens)
-        gap = "" if not self.text else "\n\n" if new_paragraph else " "
-        self.text += gap + sentence
+        self.text, self._begun = self.text + piece, ""
         self.written = len(self.text.split())
-        self._speak(EssayDelta(text=gap + sentence))
+        self._speak(EssayDelta(text=piece))
         self._speak(Progress(stage="writing", done=min(1.0, self.written / self.request.words)))
 
     def _finished(self, room: Room, draft: SentenceCandidate) -> bool:
@@ -316,9 +374,19 @@ _RULES = (
 )
 
 
-def _cut(text: str, room: Room) -> str:
+def _rest(draft: SentenceCandidate, most: int) -> str:
+    """Give what is to be added to a sentence whose beginning stands already."""
+    rest = draft.text[len(draft.begun) :]
+    if not draft.ended:
+        room = most - len(draft.begun.split())
+        rest = f" {_cut(rest, room)}" if room > 0 and rest.strip() else "."
+    for pattern, put in _RULES:
+        rest = pattern.sub(put, rest)
+    return rest.rstrip()
+
+
+def _cut(text: str, most: int) -> str:
     """Stop a sentence that found no end, where it fits and can stop at all."""
-    most = min(room.longest, room.left) if room.closing else room.longest
     words = text.split()[:most]
     while len(words) > 1 and syntax.leans(words[-1]):
         words.pop()

@@ -141,6 +141,13 @@ async def test_unknown_names_are_refused_by_name(
         house.service.beat(BEAT.model_copy(update=change))
 
 
+async def test_an_opening_that_leaves_no_room_is_refused(house: House) -> None:
+    asked = ESSAY.model_copy(update={"opening": "word " * 81, "words": 100})
+    with pytest.raises(Unacceptable, match="has 81 words already, so please ask for at least 101"):
+        house.service.essay(asked)
+    house.service.essay(asked.model_copy(update={"words": 101})).cancel()
+
+
 async def test_a_key_that_does_not_exist_is_refused(house: House) -> None:
     with pytest.raises(Unacceptable, match="H major"):
         house.service.beat(BEAT.model_copy(update={"key": "H major"}))

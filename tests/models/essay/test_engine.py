@@ -161,6 +161,42 @@ def test_has_the_length_asked_for(make: Callable[..., EssayEngine], words: int) 
     assert listener.done.text[-1] in '.!?"'
 
 
+OPENINGS = {
+    "whole": "People like cats often. They watch rivers daily.",
+    "unfinished": "People like cats often, but many",
+    "paragraphs": "People like cats often.\n\nMany watch rivers. We think that",
+    "odd": "He didn't see it at 5 o'clock, Straße 12 and élan",
+    "breathless": "and then people like cats and then they " * 8 + "and then",
+}
+
+
+@pytest.mark.parametrize("kind", OPENINGS)
+def test_goes_on_from_an_opening(make: Callable[..., EssayEngine], kind: str) -> None:
+    opening = OPENINGS[kind]
+    asked = request(words=120).model_copy(update={"opening": opening})
+    [listener] = write(make(), asked)
+    done = listener.done
+    deltas = [e.text for e in listener.events if isinstance(e, EssayDelta)]
+    assert deltas[0] == opening and "".join(deltas) == done.text
+    assert done.text.startswith(opening) and len(deltas) > 2
+    assert not done.text[len(opening)].isalnum()  # its last word stays as it is
+    assert done.words == len(done.text.split()) and abs(done.words - 120) <= 6
+    assert done.text[-1] in '.!?"'
+    assert len(done.plan.paragraphs) == len(done.text.split("\n\n"))
+
+
+def test_what_follows_depends_on_the_opening(make: Callable[..., EssayEngine]) -> None:
+    engine = make()
+    texts = []
+    for opening in ("People like dogs often.", "People draw trains gladly.", None, "😀"):
+        asked = request(words=80).model_copy(update={"opening": opening})
+        text = write(engine, asked)[0].done.text
+        texts.append(text.removeprefix(opening or ""))
+    assert texts[0] != texts[1]
+    assert texts[2] == texts[3]  # there were no words in it
+    assert texts[0] not in texts[2]
+
+
 def test_never_repeats_a_phrase_or_a_sentence(make: Callable[..., EssayEngine]) -> None:
     [listener] = write(make(), request(words=200, seed=3))
     words = words_of(listener.done.text)
