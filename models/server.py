@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import json
 import logging
 import os
@@ -277,6 +278,7 @@ def main(
         access_log=False,
         timeout_graceful_shutdown=2 * GRACE_SECONDS,
     )
+    gc.freeze()  # what was imported stays: looking through it again and again would stall essays
     server = Server(config, port_file)
     try:
         bound = _bind(host, port)

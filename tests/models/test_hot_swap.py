@@ -22,3 +22,5 @@ async def test_a_swap_under_load_fails_and_mixes_nothing(
     assert isinstance(counts, dict)
     assert counts[names[1]] > 0
     assert figures["versions_differ"]
+    stall, rollback = figures["stall_beyond_a_step_ms"], figures["rollback_s"]
+    assert isinstance(stall, float) and isinstance(rollback, float)
