@@ -1,4 +1,4 @@
-"""The command line: essays and beats without Discord, the bot itself, and its upkeep."""
+"""The command line: essays, beats and albums without Discord, the bot itself, and its upkeep."""
 
 from __future__ import annotations
 
@@ -11,20 +11,25 @@ from typing import Annotated, Any
 
 import typer
 
+from bot import samples
 from bot.admission import Ask
 from bot.console import Finished, SetUpError, Show, workshop
 from bot.logs import set_up_logs
+from bot.samples import Sample
 from bot.sentences import TOKEN_HELP
 from bot.service_process import ServiceFailed
 from bot.settings import Settings, SettingsError, load_settings
 from bot.store import NOBODY, StoreError, migrate
 from bot.terminal import Bar, Quiet, Writing
+from bot.uploads import UploadError
 from models.contract import (
     BARS_MAX,
     BARS_MIN,
     BPM_MAX,
     BPM_MIN,
     SEED_LIMIT,
+    TRACKS_MAX,
+    TRACKS_MIN,
     WORDS_MAX,
     WORDS_MIN,
     AudioFormat,
@@ -80,17 +85,40 @@ def beat(
     seed: Seed = None,
     count: Annotated[int, typer.Option(min=1, max=1000, help="Seeds count up from --seed.")] = 1,
     audio: Annotated[AudioFormat, typer.Option("--format")] = AudioFormat.MP3,
+    sample: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="A MIDI or audio file to play around."),
+    ] = None,
     out: Out = Path("out"),
     as_json: AsJson = False,
 ) -> None:
     """Make a beat, or several."""
     values = {"style": style, "bpm": bpm, "bars": bars, "key": key, "format": audio.value}
     seeds = [None if seed is None else (seed + n) % SEED_LIMIT for n in range(count)]
-    asks = [_ask("beat", {**values, "seed": each}) for each in seeds]
+    given = None if sample is None else _sample(sample)
+    asks = [_ask("beat", {**values, "seed": each}, given) for each in seeds]
     if as_json or count > 1:
         _guarded(lambda settings: _make(settings, asks, out, Quiet(), as_json))
     else:
         with Bar("Beat") as bar:
+            _guarded(lambda settings: _make(settings, asks, out, bar, as_json))
+
+
+@app.command()
+def album(
+    title: Annotated[str, typer.Argument(help="What it is called.")],
+    tracks: Annotated[int | None, typer.Option(min=TRACKS_MIN, max=TRACKS_MAX)] = None,
+    style: Style = None,
+    seed: Seed = None,
+    out: Out = Path("out"),
+    as_json: AsJson = False,
+) -> None:
+    """Make a whole album called TITLE."""
+    asks = [_ask("album", {"title": title, "tracks": tracks, "style": style, "seed": seed})]
+    if as_json:
+        _guarded(lambda settings: _make(settings, asks, out, Quiet(), as_json))
+    else:
+        with Bar("Album") as bar:
             _guarded(lambda settings: _make(settings, asks, out, bar, as_json))
 
 
@@ -191,11 +219,25 @@ def _summary(end: Finished) -> str:
     facts = end.report()
     named = ("title", "style", "bpm", "key", "seed", "model_version", "note")
     told = [f"{name.replace('_', ' ')}: {facts[name]}" for name in named if facts.get(name)]
-    return "\n".join([" · ".join(told), *(f"  {path}" for path in facts["files"])])
+    tracks = [
+        f"  {track['number']:2} {track['title']} · {track['bpm']} bpm · {track['key']}"
+        for track in facts.get("tracks", ())
+    ]
+    return "\n".join([" · ".join(told), *tracks, *(f"  {path}" for path in facts["files"])])
 
 
-def _ask(kind: Any, values: Mapping[str, object]) -> Ask:
-    return Ask(kind=kind, parameters=values, user_id=NOBODY)
+def _ask(kind: Any, values: Mapping[str, object], sample: Sample | None = None) -> Ask:
+    return Ask(kind=kind, parameters=values, user_id=NOBODY, sample=sample)
+
+
+def _sample(path: Path) -> Sample:
+    """Look at a file in a process of its own, as one from Discord is."""
+    try:
+        samples.check(path.name, path.stat().st_size)
+        return asyncio.run(samples.read_sample(path.name, path.read_bytes()))
+    except UploadError as error:
+        typer.echo(str(error.sentence), err=True)
+        raise typer.Exit(WRONG) from error
 
 
 def _lines(path: Path) -> list[str]:

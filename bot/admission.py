@@ -4,18 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from bot.asking import Ask, WrongValue, beat_parameters, essay_parameters, seed_of
+from bot.asking import (
+    Ask,
+    WrongValue,
+    album_parameters,
+    beat_parameters,
+    essay_parameters,
+    seed_of,
+)
+from bot.files import Shelf
 from bot.filters import filter_of
 from bot.outlook import Forecast, Outlook
-from bot.parameters import EssayParameters, Parameters
+from bot.own_styles import own_style
+from bot.parameters import AlbumParameters, EssayParameters, Parameters
 from bot.sentences import Sentence
 from bot.settings import Settings
-from bot.store import NOBODY, GuildSettings, NewRequest, Request, Store, utc_now
+from bot.store import NOBODY, Artifact, GuildSettings, NewRequest, Request, Store, utc_now
 from bot.styles import Styles
 from models.contract import BARS_MAX, WORDS_MAX
+from models.registry import Registry
 
 __all__ = ["Admission", "Admitted", "Ask", "Refused"]
 
@@ -44,6 +54,8 @@ class Admission:
         self._store = store
         self._styles = styles
         self._settings = settings
+        self._registry = Registry(settings.registry_dir)
+        self._shelf = Shelf(settings.artifacts_dir)
         self._forecast = forecast or Forecast(store, settings.workers)
         # Two clicks at once must not both find the last free place.
         self._door = asyncio.Lock()
@@ -52,7 +64,7 @@ class Admission:
         """Check a request in this order: values, place, wording, room, quotas; then queue it."""
         guild = await self._store.guilds.get(ask.guild_id)
         try:
-            parameters = self._parameters(ask, guild)
+            parameters = await self._styled(ask, guild)
             seed = seed_of(ask.parameters.get("seed"))
         except WrongValue as wrong:
             return Refused(wrong.sentence)
@@ -60,13 +72,33 @@ class Admission:
         if refusal is not None:
             return Refused(refusal)
         async with self._door:
-            refusal = await self._refuse_now(ask, guild)
+            refusal = await self._refuse_now(ask, parameters, guild)
             if refusal is not None:
                 return Refused(refusal)
-            request = await self._store.requests.create(_new(ask, parameters, seed))
+            request = await self._create(ask, parameters, seed)
         if ask.user_id == NOBODY:  # a batch may be long, and nobody reads places there
             return Admitted(request, Outlook(0, None))
         return Admitted(request, await self._forecast.of(request))
+
+    async def _create(self, ask: Ask, parameters: Parameters, seed: int) -> Request:
+        new, sample = _new(ask, parameters, seed), ask.sample
+        if sample is None:
+            return await self._store.requests.create(new)
+
+        async def keep(request_id: int) -> tuple[Artifact, ...]:
+            return (await self._shelf.add_sample(request_id, sample),)
+
+        return await self._store.requests.create(new, keep)
+
+    async def _styled(self, ask: Ask, guild: GuildSettings) -> Parameters:
+        """Check the values; a style that a guild taught stands for a version of its own."""
+        style = await own_style(ask, guild, self._store, self._registry)
+        if style is None:
+            return self._parameters(ask, guild)
+        plain = replace(ask, parameters={**ask.parameters, "style": None})
+        unstyled = guild.model_copy(update={"essay_style": None, "beat_style": None})
+        parameters = self._parameters(plain, unstyled)
+        return parameters.model_copy(update={"style": style.name, "version": style.live})
 
     def _parameters(self, ask: Ask, guild: GuildSettings) -> Parameters:
         if ask.kind == "essay":
@@ -76,11 +108,14 @@ class Admission:
                 style=guild.essay_style,
                 words_max=guild.words_max or WORDS_MAX,
             )
+        if ask.kind == "album":
+            return album_parameters(ask.parameters, self._styles, style=guild.beat_style)
         return beat_parameters(
             ask.parameters,
             self._styles,
             style=guild.beat_style,
             bars_max=guild.bars_max or BARS_MAX,
+            sample=ask.sample,
         )
 
     def _refuse_here(
@@ -94,11 +129,16 @@ class Admission:
                 return Sentence("guild_words", high=guild.words_max)
             if filter_of(guild).blocks(parameters.topic, parameters.opening):
                 return Sentence("filtered_prompt")
+        elif isinstance(parameters, AlbumParameters):
+            if filter_of(guild).blocks(parameters.title):
+                return Sentence("filtered_prompt")
         elif guild.bars_max and parameters.bars > guild.bars_max:
             return Sentence("guild_bars", high=guild.bars_max)
         return None
 
-    async def _refuse_now(self, ask: Ask, guild: GuildSettings) -> Sentence | None:
+    async def _refuse_now(
+        self, ask: Ask, parameters: Parameters, guild: GuildSettings
+    ) -> Sentence | None:
         if ask.user_id == NOBODY:
             return None
         requests, settings = self._store.requests, self._settings
@@ -108,22 +148,27 @@ class Admission:
         count = await requests.open_of(ask.user_id)
         if count >= settings.user_open_limit:
             return Sentence("user_open", count=count)
-        return await self._refuse_quota(ask, guild) or await self._refuse_hurry(ask, guild)
+        cost = parameters.tracks if isinstance(parameters, AlbumParameters) else 1
+        return await self._refuse_quota(ask, cost, guild) or await self._refuse_hurry(ask, guild)
 
-    async def _refuse_quota(self, ask: Ask, guild: GuildSettings) -> Sentence | None:
+    async def _refuse_quota(self, ask: Ask, cost: int, guild: GuildSettings) -> Sentence | None:
+        """Keep to what a day allows; a record costs as many requests as it has tracks."""
         since, today = self._store.requests.since, _midnight(utc_now())
         limit = self._settings.user_daily_limit
-        if await since(today, user_id=ask.user_id) >= limit:
-            return Sentence("user_daily", limit=limit)
+        used = await since(today, user_id=ask.user_id)
+        if used + cost > limit:
+            return _used_up("user_daily", limit, used)
         if ask.guild_id is None:
             return None
         limit = min(guild.user_daily_limit or limit, limit)
-        if await since(today, user_id=ask.user_id, guild_id=ask.guild_id) >= limit:
-            return Sentence("user_daily", limit=limit)
+        used = await since(today, user_id=ask.user_id, guild_id=ask.guild_id)
+        if used + cost > limit:
+            return _used_up("user_daily", limit, used)
         limit = self._settings.guild_daily_limit
         limit = min(guild.daily_limit or limit, limit)
-        if await since(today, guild_id=ask.guild_id) >= limit:
-            return Sentence("guild_daily", limit=limit)
+        used = await since(today, guild_id=ask.guild_id)
+        if used + cost > limit:
+            return _used_up("guild_daily", limit, used)
         return None
 
     async def _refuse_hurry(self, ask: Ask, guild: GuildSettings) -> Sentence | None:
@@ -139,6 +184,13 @@ class Admission:
         """Say in how many minutes a tenth of the queue should be gone."""
         etas = [o.eta for _, o in await self._forecast.all(origin) if o.eta is not None]
         return max(1, math.ceil(etas[len(etas) // 10] / 60)) if etas else 1
+
+
+def _used_up(key: str, limit: int, used: int) -> Sentence:
+    """Say that the day's requests are used; or of a record, how many tracks are left."""
+    if used >= limit:
+        return Sentence(key, limit=limit)
+    return Sentence(f"{key}_left", left=limit - used)
 
 
 def _midnight(moment: datetime) -> datetime:

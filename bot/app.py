@@ -21,8 +21,11 @@ from bot.commands.edit import FORM_ID, take_edit
 from bot.commands.errors import Tree, guarded
 from bot.commands.mine import MineButton
 from bot.commands.privacy import PrivacyButton
+from bot.commands.run_buttons import RunButton, VersionButton
+from bot.commands.style_buttons import LABELS_ID, StyleButton, take_labels
 from bot.commands.train import RunCards
 from bot.delivery import DiscordFrontEnd
+from bot.extras import Extras
 from bot.files import Shelf
 from bot.health import Health, HealthServer, LoopWatch, service_check, store_check
 from bot.limits import EDIT_INTERVAL
@@ -43,7 +46,7 @@ ORIGIN = "discord"
 GRACE_SECONDS = 6.0
 #: A gateway whose last heartbeat took this long is not answering any more.
 LATENCY_SECONDS = 30.0
-BUTTONS = (ResultButton, MineButton, PrivacyButton)
+BUTTONS = (ResultButton, MineButton, PrivacyButton, StyleButton, RunButton, VersionButton)
 
 
 class House:
@@ -66,7 +69,10 @@ class House:
         self.admission = Admission(store, self.styles, settings, forecast)
         self.front = DiscordFrontEnd(bot, interval=edit_interval)
         self.worker = Worker(store, client, {ORIGIN: self.front}, settings, forecast=forecast)
+        self.extras = Extras(store, client, Shelf(settings.artifacts_dir))
         self.keeper = RunKeeper(store, client, settings, RunCards(bot))
+        self.corpus = self.keeper.corpus
+        self.registry = self.keeper.registry
         self.sweeper = Sweeper(store, Shelf(settings.artifacts_dir), settings.artifact_days)
         self.health = Health(
             {
@@ -200,10 +206,13 @@ class GhostwriterBot(discord.Client):
         """Take in what forms send: they are stateless, so discord.py does not know them."""
         if interaction.type is not discord.InteractionType.modal_submit or not interaction.data:
             return
-        match = FORM_ID.fullmatch(str(interaction.data.get("custom_id", "")))
-        if match is not None:
+        form = str(interaction.data.get("custom_id", ""))
+        if (match := FORM_ID.fullmatch(form)) is not None:
             number = int(match["id"])
             await guarded(interaction, lambda given: take_edit(given, number))
+        elif (match := LABELS_ID.fullmatch(form)) is not None:
+            style = int(match["style"])
+            await guarded(interaction, lambda given: take_labels(given, style))
 
     async def on_guild_remove(self, guild: discord.Guild) -> None:
         """Drop the settings of a guild we have left."""

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from bot.openings import cleaned
-from bot.parameters import BeatParameters, EssayParameters, Kind
+from bot.parameters import AlbumParameters, BeatParameters, EssayParameters, Kind
+from bot.samples import Sample
 from bot.sentences import Sentence
 from bot.styles import Styles
 from models.contract import (
@@ -21,7 +22,10 @@ from models.contract import (
     KEYS,
     OPENING_LIMIT,
     SEED_LIMIT,
+    TITLE_LIMIT,
     TOPIC_LIMIT,
+    TRACKS_MAX,
+    TRACKS_MIN,
     WORDS_MAX,
     WORDS_MIN,
     AudioFormat,
@@ -38,11 +42,13 @@ class Ask:
     """What somebody typed, where, and how to answer.
 
     ``parameters`` may hold topic, words, style, opening, seed; or style, bpm, bars, key,
-    format, seed, variation. Left out or None means the default.
+    format, seed, variation; or title, tracks, style, seed. Left out or None means the default.
     """
 
     kind: Kind
     parameters: Mapping[str, object]
+    #: The file that a beat is to be played around, read and found good.
+    sample: Sample | None = field(default=None, repr=False)
     user_id: int
     origin: str = "discord"
     guild_id: int | None = None
@@ -83,7 +89,12 @@ def essay_parameters(
 
 
 def beat_parameters(
-    values: Mapping[str, object], styles: Styles, *, style: str | None, bars_max: int
+    values: Mapping[str, object],
+    styles: Styles,
+    *,
+    style: str | None,
+    bars_max: int,
+    sample: Sample | None = None,
 ) -> BeatParameters:
     """Check a beat's values; ``style`` and ``bars_max`` are the guild's own."""
     bpm, bars, key = values.get("bpm"), values.get("bars"), values.get("key")
@@ -96,6 +107,26 @@ def beat_parameters(
         key=None if key is None else _key(str(key)),
         format=_format(values.get("format")),
         variation=seed_of(values.get("variation") or 0),
+        sample=sample.name if sample is not None else None,
+    )
+
+
+def album_parameters(
+    values: Mapping[str, object], styles: Styles, *, style: str | None
+) -> AlbumParameters:
+    """Check a record's values; ``style`` is the guild's own for beats."""
+    title = _line(values.get("title"))
+    if not title:
+        raise WrongValue(Sentence("title_missing"))
+    if len(title) > TITLE_LIMIT:
+        raise WrongValue(Sentence("title_long", limit=TITLE_LIMIT))
+    tracks = values.get("tracks")
+    if tracks is None:
+        tracks = AlbumParameters.model_fields["tracks"].default
+    return AlbumParameters(
+        title=title,
+        tracks=_whole(tracks, "tracks_range", TRACKS_MIN, TRACKS_MAX),
+        style=_style(values.get("style"), style, "album", styles),
     )
 
 
@@ -110,8 +141,7 @@ def seed_of(value: object) -> int:
 
 
 def _topic(value: object) -> str:
-    text = unicodedata.normalize("NFC", str(value or ""))
-    text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    text = _line(value)
     if not text:
         raise WrongValue(Sentence("topic_missing"))
     if len(text) > TOPIC_LIMIT:
@@ -119,6 +149,12 @@ def _topic(value: object) -> str:
     if not any(c.isalpha() for c in text):
         raise WrongValue(Sentence("topic_letters"))
     return text
+
+
+def _line(value: object) -> str:
+    """Put what was typed into one line of printable text."""
+    text = unicodedata.normalize("NFC", str(value or ""))
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
 def _opening(value: object) -> str | None:

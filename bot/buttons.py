@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import re
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Any, Self
 
 import discord
@@ -23,12 +24,15 @@ from bot.commands.common import (
 )
 from bot.commands.edit import show_edit
 from bot.commands.errors import guarded
-from bot.commands.submit import submit
+from bot.commands.submit import kept_sample, submit
+from bot.extras import EXTRAS, TooLarge
 from bot.files import Shelf
 from bot.limits import fit_files
 from bot.parameters import BeatParameters
-from bot.store.shapes import Artifact, Request
+from bot.sentences import Sentence
+from bot.store.shapes import SAMPLE, Artifact, Request
 from bot.store.states import State
+from models.client import GenerationBusy, GenerationError, GenerationRefused
 from models.contract import BeatTake, EssayDone
 
 #: What every essay can be had as.
@@ -81,7 +85,8 @@ class ResultButton(SafeButton, template=cards.BUTTON_ID):
 
 async def _again(interaction: Interaction, request: Request, _: str | None) -> None:
     values = request.parameters.model_dump(mode="json", exclude={"variation"})
-    await submit(interaction, request.kind, values, parent_id=request.id)
+    sample = kept_sample(interaction, request)
+    await submit(interaction, request.kind, values, parent_id=request.id, sample=sample)
 
 
 async def _vary(interaction: Interaction, request: Request, _: str | None) -> None:
@@ -98,7 +103,8 @@ async def _vary(interaction: Interaction, request: Request, _: str | None) -> No
         "seed": request.seed,
         "variation": _another(asked.variation),
     }
-    await submit(interaction, "beat", values, parent_id=request.id)
+    sample = kept_sample(interaction, request)
+    await submit(interaction, "beat", values, parent_id=request.id, sample=sample)
 
 
 def _another(variation: int) -> int:
@@ -111,8 +117,11 @@ async def _edit(interaction: Interaction, request: Request, _: str | None) -> No
     await show_edit(interaction, request)
 
 
-async def _file(interaction: Interaction, request: Request, _: str | None) -> None:
-    """Hand over every file of a result that fits; only the person sees it."""
+async def _file(interaction: Interaction, request: Request, kind: str | None) -> None:
+    """Hand over every file of a result that fits, or one that is made now; only for the person."""
+    if kind is not None:
+        await _extra(interaction, request, kind)
+        return
     say = words_for(interaction)
     # Reading files may take a moment: say first that they are coming.
     await interaction.response.defer(ephemeral=True, thinking=True)
@@ -125,9 +134,46 @@ async def _file(interaction: Interaction, request: Request, _: str | None) -> No
     if not fitting:
         smallest = min(file.size for file in files)
         raise Refusal("reply.file_large", size=cards.size(smallest), limit=cards.size(room))
+    others = _others(request, {file.kind for file in files})
     await interaction.followup.send(
-        say("reply.files", id=request.id),
+        say("reply.files_more" if others else "reply.files", id=request.id),
         files=[discord.File(file.path, filename=file.name) for file in fitting],
+        view=cards.view_of(
+            cards.button("file", request.id, say(f"choice.{kind}"), arg=kind) for kind in others
+        ),
+        ephemeral=True,
+    )
+
+
+def _others(request: Request, there: Collection[str]) -> list[str]:
+    """List what can be made of a beat beside the files that are there."""
+    if not isinstance(request.outcome, BeatTake):
+        return []
+    return [kind for kind in EXTRAS if kind not in there]
+
+
+async def _extra(interaction: Interaction, request: Request, kind: str) -> None:
+    """Have one more file of a beat made, and hand it over."""
+    if kind not in EXTRAS or not isinstance(request.outcome, BeatTake):
+        raise Refusal("reply.unavailable_yet")
+    say, room = words_for(interaction), upload_room(interaction)
+    await interaction.response.defer(ephemeral=True, thinking=True)
+    try:
+        extra = await house_of(interaction).extras.file(request, kind, room)
+    except TooLarge as error:
+        size, limit = cards.size(error.size), cards.size(room)
+        raise Refusal("reply.file_large", size=size, limit=limit) from error
+    except GenerationBusy as error:
+        raise Refusal("reply.slow_down", seconds=max(1, round(error.retry_after))) from error
+    except GenerationRefused as error:
+        await whisper(interaction, cards.plain(say.say(error.sentence)))
+        return
+    except GenerationError:
+        await whisper(interaction, cards.plain(say.say(Sentence("unavailable"))))
+        return
+    await interaction.followup.send(
+        say("reply.file_one", name=cards.plain(extra.name)),
+        file=discord.File(io.BytesIO(extra.data), filename=extra.name),
         ephemeral=True,
     )
 
@@ -135,7 +181,8 @@ async def _file(interaction: Interaction, request: Request, _: str | None) -> No
 async def _files_of(interaction: Interaction, request: Request) -> list[Artifact]:
     """List the files on disk; documents that are missing are made from the text."""
     house = house_of(interaction)
-    files = cards.existing(await house.store.artifacts.of(request.id))
+    kept = await house.store.artifacts.of(request.id)
+    files = cards.existing(file for file in kept if file.kind != SAMPLE)
     if isinstance(request.outcome, EssayDone):
         shelf = Shelf(house.settings.artifacts_dir)
         for kind in DOCUMENTS - {file.kind for file in files}:

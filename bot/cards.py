@@ -7,7 +7,7 @@ stopped before they are sent, so that discord.py keeps nothing and a restart los
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import groupby
@@ -18,11 +18,11 @@ from discord.utils import escape_markdown, escape_mentions, format_dt, utcnow
 
 from bot import limits
 from bot.frontend import Artifact
-from bot.parameters import BeatParameters, EssayParameters
-from bot.store.shapes import Request
+from bot.parameters import AlbumParameters, BeatParameters, EssayParameters
+from bot.store.shapes import Outcome, Request
 from bot.store.states import State
 from bot.words import Words
-from models.contract import BeatTake, EssayDone, Progress
+from models.contract import AlbumTake, BeatTake, EssayDone, Progress
 
 #: Action, number of the request, and an optional detail such as a page or a kind of file.
 BUTTON_ID = re.compile(r"gw:(?P<act>[a-z]+):(?P<id>\d{1,18})(?::(?P<arg>[a-z0-9]{1,12}))?")
@@ -46,7 +46,8 @@ ICONS = {
     State.REFUSED: "🚫",
     State.EXPIRED: "📭",
 }
-AUDIO = ("mp3", "ogg", "wav")
+#: What a card of a beat or a record has beside it, in this order.
+ATTACHED = ("mp3", "ogg", "wav", "flac", "png", "mid", "zip")
 #: Text on one page: with title, note and footer it stays below the 6000 of a whole message.
 PAGE = 3800
 _BAR = 12
@@ -120,6 +121,8 @@ def working(say: Words, request: Request, progress: Progress) -> Card:
     full = round(progress.done * _BAR)
     bar = "▰" * full + "▱" * (_BAR - full)
     text = f"{say(f'card.stage.{progress.stage}')} {bar} {round(progress.done * 100)} %"
+    if progress.part:
+        text = f"{say('card.track', part=progress.part, parts=progress.parts)}\n{text}"
     return _open(say, request, State.RUNNING, text)
 
 
@@ -145,7 +148,7 @@ def cancelled(say: Words, request: Request) -> Card:
 def result(
     say: Words,
     request: Request,
-    outcome: EssayDone | BeatTake,
+    outcome: Outcome,
     files: Sequence[Artifact],
     *,
     room: int,
@@ -154,6 +157,8 @@ def result(
     """Show what was made, with those files that fit into ``room`` bytes each."""
     if isinstance(outcome, EssayDone):
         return essay(say, request, outcome, files, room=room, page=page)
+    if isinstance(outcome, AlbumTake):
+        return album(say, request, outcome, files, room=room)
     return beat(say, request, outcome, files, room=room)
 
 
@@ -223,20 +228,42 @@ def beat(
 ) -> Card:
     """Show a beat: its facts, the piano-roll, and the audio that plays where it stands."""
     embed = discord.Embed(title=limits.clip(_beat_title(say, take), 256), colour=GREEN)
+    size_line = [say.count("card.bars", take.bars), _minutes(take.duration)]
+    if isinstance(request.parameters, BeatParameters) and request.parameters.sample:
+        size_line.append(say("card.sample", name=plain(request.parameters.sample)))
     embed.description = limits.clip(
-        f"{_sections(say, take.sections)}\n"
-        f"{say.count('card.bars', take.bars)} · {_minutes(take.duration)}",
-        PAGE,
+        f"{_sections(say, take.sections)}\n{' · '.join(size_line)}", PAGE
     )
-    taken, left = _choose(_beat_files(files), room)
-    picture = next((f for f in taken if f.kind == "png"), None)
-    if picture is not None:
-        embed.set_image(url=f"attachment://{picture.name}")
+    # Other forms may lie beside it because somebody asked for them.
+    taken, left = _choose(_attached(files, (take.format.value, "png", "mid")), room)
+    _set_picture(embed, taken)
     facts = [say("card.seed", seed=take.seed), take.model_version]
     if isinstance(request.parameters, BeatParameters) and request.parameters.variation:
         facts.insert(1, say("card.variation", number=request.parameters.variation))
     _finish(say, request, embed, facts, left, room)
     return Card(embed, view_of(_result_buttons(say, request.id, vary=True)), taken)
+
+
+def album(
+    say: Words, request: Request, take: AlbumTake, files: Sequence[Artifact], *, room: int
+) -> Card:
+    """Show a record: its tracks, the cover, a medley that plays where it stands, and the zip."""
+    embed = discord.Embed(title=limits.clip(plain(take.title), 256), colour=GREEN)
+    embed.description = limits.clip(
+        "\n".join(
+            f"{track.number}\\. **{plain(track.title)}** · {track.bpm} bpm"
+            f" · {_key(say, track.key)} · {_minutes(track.duration)}"
+            for track in take.tracks
+        ),
+        PAGE,
+    )
+    length = _minutes(sum(track.duration for track in take.tracks))
+    count = say.count("card.tracks", len(take.tracks))
+    embed.set_author(name=limits.clip(f"{take.style} · {count} · {length}", 200))
+    taken, left = _choose(_attached(files, ("mp3", "png", "zip")), room)
+    _set_picture(embed, taken)
+    _finish(say, request, embed, [say("card.seed", seed=take.seed), take.model_version], left, room)
+    return Card(embed, view_of(_result_buttons(say, request.id, vary=False)), taken)
 
 
 def without_files(say: Words, request: Request, card: Card, key: str) -> Card:
@@ -257,9 +284,10 @@ def headline(say: Words, request: Request) -> str:
     """Name a request in one line of plain text."""
     if isinstance(request.parameters, EssayParameters):
         return " ".join(request.parameters.topic.split())
+    if isinstance(request.parameters, AlbumParameters):
+        return request.parameters.title
     if isinstance(request.outcome, BeatTake):
         return _beat_title(say, request.outcome)
-    assert isinstance(request.parameters, BeatParameters)
     wanted = request.parameters
     known = [wanted.style, wanted.bpm and f"{wanted.bpm} bpm", wanted.key and _key(say, wanted.key)]
     return " · ".join(str(part) for part in known if part) or say("card.beat")
@@ -277,7 +305,12 @@ def _open(say: Words, request: Request, state: State, text: str) -> Card:
 
 def _embed(say: Words, request: Request, state: State, text: str) -> discord.Embed:
     line = plain(headline(say, request))
-    title = say("card.essay", topic=line) if request.kind == "essay" else line
+    if request.kind == "beat":
+        title = line
+    elif request.kind == "album":
+        title = say("card.album", title=line)
+    else:
+        title = say("card.essay", topic=line)
     embed = discord.Embed(
         title=limits.clip(title, limits.EMBED_TITLE), description=text, colour=COLOURS[state]
     )
@@ -333,10 +366,15 @@ def _choose(
     return taken, tuple(f for f, fit in zip(files, fits, strict=True) if not fit)
 
 
-def _beat_files(files: Sequence[Artifact]) -> list[Artifact]:
-    """Order a beat's files: what is heard, then what is seen, then what is opened elsewhere."""
-    order = [*AUDIO, "png", "mid"]
-    return sorted((f for f in files if f.kind in order), key=lambda f: order.index(f.kind))
+def _attached(files: Sequence[Artifact], kinds: Collection[str]) -> list[Artifact]:
+    """Order files: what is heard, then what is seen, then what is opened elsewhere."""
+    return sorted((f for f in files if f.kind in kinds), key=lambda f: ATTACHED.index(f.kind))
+
+
+def _set_picture(embed: discord.Embed, files: Sequence[Artifact]) -> None:
+    picture = next((f for f in files if f.kind == "png"), None)
+    if picture is not None:
+        embed.set_image(url=f"attachment://{picture.name}")
 
 
 def _beat_title(say: Words, take: BeatTake) -> str:

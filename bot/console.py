@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from bot.admission import Admission, Ask, Refused
 from bot.files import write_whole
 from bot.frontend import Result
-from bot.parameters import EssayParameters
+from bot.parameters import AlbumParameters, EssayParameters
 from bot.service_process import generation_url
 from bot.settings import Settings
 from bot.store import NOBODY, Request, Store, migrate
@@ -75,6 +75,9 @@ class Finished:
                 "note": essay.note,
                 "files": files,
             }
+        if (album := self.result.album) is not None:
+            facts = album.model_dump(mode="json", exclude={"archive", "medley", "cover"})
+            return {**facts, "files": files}
         assert self.result.take is not None
         kept = ("style", "bpm", "bars", "key", "seed", "model_version", "seconds", "duration")
         facts = self.result.take.model_dump(mode="json", include={*kept, "loudness", "true_peak"})
@@ -115,7 +118,8 @@ class ConsoleFrontEnd:
     async def progress(self, request: Request, progress: Progress) -> None:
         """Show how far it is."""
         if (show := self._shows.get(request.id)) is not None:
-            show.progress(progress.done, progress.stage)
+            part = f"track {progress.part} of {progress.parts}, " if progress.part else ""
+            show.progress(progress.done, part + progress.stage)
 
     async def text(self, request: Request, so_far: str) -> None:
         """Show the text so far."""
@@ -164,6 +168,8 @@ def file_stem(request: Request, result: Result) -> str:
     """Name a result's files, in plain ASCII."""
     if isinstance(request.parameters, EssayParameters):
         what = request.parameters.topic
+    elif isinstance(request.parameters, AlbumParameters):
+        what = request.parameters.title
     else:
         assert result.take is not None
         what = f"{result.take.style} {result.take.bpm} bpm"

@@ -17,11 +17,11 @@ from bot import cards, limits, metrics
 from bot.cards import Card
 from bot.frontend import Result, Undeliverable
 from bot.sentences import Sentence
-from bot.store.shapes import Request, utc_now
+from bot.store.shapes import Outcome, Request, utc_now
 from bot.store.states import State
 from bot.verdicts import Verdict, judge
 from bot.words import Words, words
-from models.contract import BeatTake, EssayDone, Progress
+from models.contract import EssayDone, Progress
 
 log = structlog.get_logger(__name__)
 
@@ -125,8 +125,7 @@ class DiscordFrontEnd:
     async def deliver(self, request: Request, result: Result) -> int | None:
         """Turn the status message into the result; the same again changes nothing."""
         say = words(request.locale)
-        outcome = result.essay or result.take
-        assert outcome is not None
+        outcome = result.outcome
 
         def make(room: int) -> Card:
             return cards.result(say, request, outcome, cards.existing(result.artifacts), room=room)
@@ -359,7 +358,7 @@ _INSTEAD: Mapping[Verdict, Callable[[Words, Request, Maker], Maker]] = {
 }
 
 
-def _measure(request: Request, outcome: EssayDone | BeatTake) -> None:
+def _measure(request: Request, outcome: Outcome) -> None:
     metrics.FINISHED.labels(request.kind, "done").inc()
     metrics.MADE.labels(request.kind).observe((utc_now() - request.created_at).total_seconds())
     if isinstance(outcome, EssayDone) and outcome.seconds > 0:

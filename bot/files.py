@@ -11,8 +11,9 @@ from datetime import datetime
 from pathlib import Path
 
 from bot import documents
-from bot.store import Artifact
-from models.contract import AudioFormat, BeatTake, EssayDone
+from bot.samples import Sample
+from bot.store import SAMPLE, Artifact, Outcome
+from models.contract import AlbumTake, AudioFormat, EssayDone
 
 #: Documents that every essay is kept as; others are made when somebody asks.
 ESSAY_KINDS = ("md", "docx")
@@ -25,13 +26,28 @@ class Shelf:
         # Paths are kept in the database, and the next process may start in another folder.
         self._root = root.absolute()
 
-    async def keep(self, request_id: int, outcome: EssayDone | BeatTake) -> tuple[Artifact, ...]:
+    async def keep(self, request_id: int, outcome: Outcome) -> tuple[Artifact, ...]:
         """Write every file of a result."""
         return await asyncio.to_thread(self._keep, request_id, outcome)
 
     async def add(self, request_id: int, essay: EssayDone, kind: str) -> Artifact:
         """Write an essay as one more kind of document, for example ``pdf``."""
         return await asyncio.to_thread(self._document, request_id, essay, kind)
+
+    async def add_sample(self, request_id: int, sample: Sample) -> Artifact:
+        """Write the file that a beat is played around."""
+        name = f"beat-{request_id}-sample.{sample.form}"
+        return await asyncio.to_thread(self._write, request_id, name, SAMPLE, sample.data)
+
+    async def read(self, artifact: Artifact) -> bytes | None:
+        """Read a file; None when it is gone or differs from what was written."""
+        whole = await asyncio.to_thread(_is_whole, artifact)
+        return await asyncio.to_thread(artifact.path.read_bytes) if whole else None
+
+    async def add_file(self, request_id: int, kind: str, data: bytes) -> Artifact:
+        """Write one more file of a beat, for example ``flac``."""
+        name = beat_name(request_id, kind)
+        return await asyncio.to_thread(self._write, request_id, name, kind, data)
 
     def whole(self, artifacts: tuple[Artifact, ...]) -> bool:
         """Say whether these files are still what was written."""
@@ -53,14 +69,24 @@ class Shelf:
         """Remove every file of a request."""
         shutil.rmtree(self._root / str(request_id), ignore_errors=True)
 
-    def _keep(self, request_id: int, outcome: EssayDone | BeatTake) -> tuple[Artifact, ...]:
+    def _keep(self, request_id: int, outcome: Outcome) -> tuple[Artifact, ...]:
         if isinstance(outcome, EssayDone):
             return tuple(self._document(request_id, outcome, kind) for kind in ESSAY_KINDS)
+        if isinstance(outcome, AlbumTake):
+            named = {
+                "mp3": (f"album-{request_id}-medley.mp3", outcome.medley),
+                "png": (f"album-{request_id}-cover.png", outcome.cover),
+                "zip": (f"album-{request_id}.zip", outcome.archive),
+            }
+            return tuple(
+                self._write(request_id, name, kind, base64.b64decode(data))
+                for kind, (name, data) in named.items()
+            )
         parts = {"mid": outcome.midi, "png": outcome.picture}
         if outcome.audio is not None and outcome.format is not AudioFormat.MID:
             parts = {outcome.format.value: outcome.audio, **parts}
         return tuple(
-            self._write(request_id, f"beat-{request_id}.{kind}", kind, base64.b64decode(data))
+            self._write(request_id, beat_name(request_id, kind), kind, base64.b64decode(data))
             for kind, data in parts.items()
         )
 
@@ -73,6 +99,11 @@ class Shelf:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, data)
         return Artifact(kind, path, name, hashlib.sha256(data).hexdigest(), len(data))
+
+
+def beat_name(request_id: int, kind: str) -> str:
+    """Name one file of a beat."""
+    return f"beat-{request_id}-stems.zip" if kind == "stems" else f"beat-{request_id}.{kind}"
 
 
 def write_whole(path: Path, data: bytes) -> None:

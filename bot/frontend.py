@@ -5,22 +5,30 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from bot.store.shapes import Artifact, Request
-from models.contract import BeatTake, EssayDone, Progress
+from bot.store.shapes import Artifact, Outcome, Request
+from models.contract import AlbumTake, BeatTake, EssayDone, Progress
 
 __all__ = ["Artifact", "FrontEnd", "Result", "Undeliverable"]
 
 
 @dataclass(frozen=True)
 class Result:
-    """What was made: exactly one of ``essay`` and ``take``, and the files.
+    """What was made: exactly one of ``essay``, ``take`` and ``album``, and the files.
 
-    The take's ``audio``, ``midi`` and ``picture`` are stripped; the artifacts hold them.
+    What takes hold as base64 is stripped; the artifacts hold it.
     """
 
     essay: EssayDone | None
     take: BeatTake | None
     artifacts: tuple[Artifact, ...]
+    album: AlbumTake | None = None
+
+    @property
+    def outcome(self) -> Outcome:
+        """Whatever was made."""
+        made = self.essay or self.take or self.album
+        assert made is not None
+        return made
 
     def artifact(self, kind: str) -> Artifact | None:
         """Find the file of a kind, for example ``docx``."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import AsyncGenerator, Awaitable
 from contextlib import aclosing
 from typing import Protocol, TypeVar
@@ -11,11 +12,17 @@ import structlog
 from bot.files import Shelf
 from bot.filters import filter_of
 from bot.frontend import FrontEnd, Result
-from bot.parameters import BeatParameters, EssayParameters
+from bot.limits import UPLOAD_REQUEST
+from bot.own_styles import named, prompt_style
+from bot.parameters import AlbumParameters, BeatParameters, EssayParameters
 from bot.sentences import Sentence
-from bot.store import Artifact, Request, Store
-from models.client import GenerationUnavailable
+from bot.store import SAMPLE, Artifact, Outcome, Request, Store
+from bot.store.mapping import stripped
+from models.client import GenerationRefused, GenerationUnavailable
 from models.contract import (
+    AlbumEvent,
+    AlbumRequest,
+    AlbumTake,
     BeatEvent,
     BeatRequest,
     BeatTake,
@@ -28,7 +35,11 @@ from models.contract import (
 
 log = structlog.get_logger()
 
-E = TypeVar("E", bound=EssayEvent | BeatEvent)
+E = TypeVar("E", bound=EssayEvent | BeatEvent | AlbumEvent)
+T = TypeVar("T", bound=BeatTake | AlbumTake)
+
+#: Bytes left to an album's medley, cover and card beside its zip in one upload.
+BESIDE_ALBUM = 2 * 2**20
 
 
 class Blocked(Exception):
@@ -52,13 +63,16 @@ class Lost(Exception):
 
 
 class Generator(Protocol):
-    """What makes essays and beats: the client of the generation service."""
+    """What makes essays, beats and records: the client of the generation service."""
 
     def essay(self, request: EssayRequest) -> AsyncGenerator[EssayEvent, None]:
         """Yield progress, the plan and pieces of text, ending with EssayDone."""
 
     def beat(self, request: BeatRequest) -> AsyncGenerator[BeatEvent, None]:
         """Yield progress, ending with BeatTake."""
+
+    def album(self, request: AlbumRequest) -> AsyncGenerator[AlbumEvent, None]:
+        """Yield progress, ending with AlbumTake."""
 
 
 class Maker:
@@ -74,9 +88,9 @@ class Maker:
         found = await self._found(request)
         if found is not None:
             return found
-        made = await self._generate(request, front)
+        made = named(await self._generate(request, front), request.parameters)
         guild = filter_of(await self._store.guilds.get(request.guild_id))
-        if isinstance(made, EssayDone) and guild.blocks(made.text, made.plan.title):
+        if guild.blocks(*_words_of(made)):
             raise Blocked
         artifacts = await self._shelf.keep(request.id, made)
         if not await self._store.requests.keep(request, made, artifacts):
@@ -89,20 +103,25 @@ class Maker:
         artifacts = await self._store.artifacts.of(request.id)
         return _result(request.outcome, artifacts) if self._shelf.whole(artifacts) else None
 
-    async def _generate(self, request: Request, front: FrontEnd) -> EssayDone | BeatTake:
+    async def _generate(self, request: Request, front: FrontEnd) -> Outcome:
         wanted = request.parameters
         if isinstance(wanted, EssayParameters):
             return await self._essay(request, wanted, front)
-        return await self._beat(request, wanted, front)
+        if isinstance(wanted, AlbumParameters):
+            return await _last(self._client.album(_album(request, wanted)), request, front)
+        sample = await sample_of(request, self._store, self._shelf)
+        asked = beat_asked(request, wanted, sample)
+        return await _last(self._client.beat(asked), request, front)
 
     async def _essay(self, request: Request, wanted: EssayParameters, front: FrontEnd) -> EssayDone:
         asked = EssayRequest(
             request_id=request.nonce,
             topic=wanted.topic,
             words=wanted.words,
-            style=wanted.style,
+            style=prompt_style(wanted),
             seed=request.seed,
             opening=wanted.opening,
+            version=wanted.version,
         )
         so_far = ""
         async with aclosing(_watched(self._client.essay(asked))) as stream:
@@ -116,25 +135,58 @@ class Maker:
                     return event
         raise Broken(Sentence("unavailable"))
 
-    async def _beat(self, request: Request, wanted: BeatParameters, front: FrontEnd) -> BeatTake:
-        asked = BeatRequest(
-            request_id=request.nonce,
-            style=wanted.style,
-            bpm=wanted.bpm,
-            bars=wanted.bars,
-            key=wanted.key,
-            seed=request.seed,
-            format=wanted.format,
-            max_bytes=request.upload_limit,
-            variation=wanted.variation,
-        )
-        async with aclosing(_watched(self._client.beat(asked))) as stream:
-            async for event in stream:
-                if isinstance(event, Progress):
-                    await quietly(front.progress(request, event))
-                else:
-                    return event
-        raise Broken(Sentence("unavailable"))
+
+async def sample_of(request: Request, store: Store, shelf: Shelf) -> bytes | None:
+    """Read the file that a beat is played around; raise GenerationRefused when it is gone."""
+    asked = request.parameters
+    if not isinstance(asked, BeatParameters) or asked.sample is None:
+        return None
+    kept = await store.artifacts.get(request.id, SAMPLE)
+    data = None if kept is None else await shelf.read(kept)
+    if data is None:
+        raise GenerationRefused(Sentence("sample_gone"))
+    return data
+
+
+def beat_asked(request: Request, wanted: BeatParameters, sample: bytes | None) -> BeatRequest:
+    """Write a beat's request for the service."""
+    return BeatRequest(
+        request_id=request.nonce,
+        style=prompt_style(wanted),
+        bpm=wanted.bpm,
+        bars=wanted.bars,
+        key=wanted.key,
+        seed=request.seed,
+        format=wanted.format,
+        max_bytes=request.upload_limit,
+        variation=wanted.variation,
+        sample=None if sample is None else base64.b64encode(sample).decode("ascii"),
+        version=wanted.version,
+    )
+
+
+def _album(request: Request, wanted: AlbumParameters) -> AlbumRequest:
+    """Write a record's request; its zip must leave room for the rest of the message."""
+    room = request.upload_limit
+    return AlbumRequest(
+        request_id=request.nonce,
+        title=wanted.title,
+        tracks=wanted.tracks,
+        style=prompt_style(wanted),
+        seed=request.seed,
+        max_bytes=None if room is None else min(room, UPLOAD_REQUEST - BESIDE_ALBUM),
+        version=wanted.version,
+    )
+
+
+async def _last(stream: AsyncGenerator[Progress | T, None], request: Request, front: FrontEnd) -> T:
+    """Tell of the progress; return what the stream ends with."""
+    async with aclosing(_watched(stream)) as events:
+        async for event in events:
+            if not isinstance(event, Progress):
+                return event
+            await quietly(front.progress(request, event))
+    raise Broken(Sentence("unavailable"))
 
 
 async def _watched(stream: AsyncGenerator[E, None]) -> AsyncGenerator[E, None]:
@@ -162,8 +214,18 @@ async def quietly(call: Awaitable[None]) -> None:
         log.warning("front end could not be told", exc_info=True)
 
 
-def _result(made: EssayDone | BeatTake, artifacts: tuple[Artifact, ...]) -> Result:
+def _words_of(made: Outcome) -> list[str]:
+    """List the texts of a result that a model has written."""
     if isinstance(made, EssayDone):
-        return Result(essay=made, take=None, artifacts=artifacts)
-    stripped = made.model_copy(update={"audio": None, "midi": "", "picture": ""})
-    return Result(essay=None, take=stripped, artifacts=artifacts)
+        return [made.text, made.plan.title]
+    return [track.title for track in made.tracks] if isinstance(made, AlbumTake) else []
+
+
+def _result(made: Outcome, artifacts: tuple[Artifact, ...]) -> Result:
+    made = stripped(made)
+    return Result(
+        essay=made if isinstance(made, EssayDone) else None,
+        take=made if isinstance(made, BeatTake) else None,
+        album=made if isinstance(made, AlbumTake) else None,
+        artifacts=tuple(a for a in artifacts if a.kind != SAMPLE),
+    )

@@ -13,7 +13,10 @@ from models.contract import (
     BPM_MIN,
     OPENING_LIMIT,
     SEED_LIMIT,
+    TITLE_LIMIT,
     TOPIC_LIMIT,
+    TRACKS_MAX,
+    TRACKS_MIN,
     WORDS_MAX,
     WORDS_MIN,
     AudioFormat,
@@ -21,9 +24,13 @@ from models.contract import (
     Shape,
 )
 
-Kind = Literal["essay", "beat"]
-KINDS: tuple[Kind, ...] = ("essay", "beat")
-FAMILY: dict[Kind, Family] = {"essay": Family.ESSAY, "beat": Family.MUSIC}
+Kind = Literal["essay", "beat", "album"]
+KINDS: tuple[Kind, ...] = ("essay", "beat", "album")
+FAMILY: dict[Kind, Family] = {
+    "essay": Family.ESSAY,
+    "beat": Family.MUSIC,
+    "album": Family.MUSIC,
+}
 
 
 class EssayParameters(Shape):
@@ -46,8 +53,25 @@ class BeatParameters(Shape):
     key: str | None = None
     format: AudioFormat = AudioFormat.MP3
     variation: int = Field(default=0, ge=0, lt=SEED_LIMIT)  # see BeatRequest; set by a button
+    #: Name of the file it is played around, which is kept with the request's other files.
+    sample: str | None = Field(default=None, max_length=80)
     #: Alias of the version that serves a guild's own style, which ``style`` then names.
     version: str | None = None
 
 
-Parameters = EssayParameters | BeatParameters
+class AlbumParameters(Shape):
+    """A record as asked for."""
+
+    title: str = Field(min_length=1, max_length=TITLE_LIMIT)
+    tracks: int = Field(default=6, ge=TRACKS_MIN, le=TRACKS_MAX)
+    style: str | None = None
+    #: Alias of the version that serves a guild's own style, which ``style`` then names.
+    version: str | None = None
+
+
+Parameters = EssayParameters | BeatParameters | AlbumParameters
+PARAMETERS: dict[Kind, type[Parameters]] = {
+    "essay": EssayParameters,
+    "beat": BeatParameters,
+    "album": AlbumParameters,
+}

@@ -20,6 +20,10 @@ ENGLISH: Mapping[str, str] = {
     "key_unknown": "“{value}” is not a key I know; try “C major” or “F# minor”.",
     "format_unknown": "“{value}” is not a format I can make; choose one of {choices}.",
     "style_unknown": "There is no style called “{value}”; choose one of {choices}.",
+    "title_missing": "Please say what the album should be called.",
+    "title_long": "That title is too long: {limit} characters is the most.",
+    "tracks_range": "An album can have {low} to {high} tracks.",
+    "style_untrained": "The style “{value}” has not been trained yet.",
     "seed_range": "A seed is a whole number from 0 to {high}.",
     # Who asked, and where.
     "channel_closed": "I do not answer in this channel; this server has chosen others.",
@@ -30,6 +34,8 @@ ENGLISH: Mapping[str, str] = {
     "user_open": "You have {count} requests open; wait until one is finished or cancel one.",
     "user_daily": "You have used today's {limit} requests; there are new ones after midnight UTC.",
     "guild_daily": "This server has used today's {limit} requests; more after midnight UTC.",
+    "user_daily_left": "An album counts as one request a track, and you have {left} left today.",
+    "guild_daily_left": "An album counts as one request a track; this server has {left} left.",
     "cooldown": "One moment, please: you can ask again in {seconds} s.",
     # What became of it.
     "filtered_output": "The result had wording that this server does not allow; nothing is shown.",
@@ -38,10 +44,17 @@ ENGLISH: Mapping[str, str] = {
     "too_old": "I was interrupted and this request had waited too long; please ask again.",
     "unexpected": "Something went wrong on my side; the reference is {reference}.",
     "nowhere": "The result is ready, but there is no place left to show it; /show {id} does.",
+    "sample_gone": "The sample of this beat has been cleared away; please send it again.",
     # A training run.
     "run_busy": "A {family} training run is waiting already; one at a time.",
     "run_minutes": "A training run can take {low} to {high} minutes.",
     "run_empty": "There is nothing to learn from yet: the folder {folder} is empty.",
+    "run_small": "There is too little to learn from: {count} documents count, {low} is the least.",
+    "run_recordings": "I learn from MIDI files so far, not from recordings: {count} documents count,"
+    " {low} is the least.",
+    "run_no_style": "The style of this training run has been deleted.",
+    "run_gone": "There is no checkpoint of this training run to go on from; please start anew.",
+    "run_changed": "The documents have changed since this training run; please start anew.",
     "run_disk": "There is not enough room on the disk for a training run.",
     "run_unstarted": "The training run could not be started.",
     "run_unbegun": "The training run was stopped before it began.",
@@ -55,6 +68,9 @@ ENGLISH: Mapping[str, str] = {
     " the model in use stays.",
     "run_nan": "The training run went astray and its numbers blew up; the model in use stays.",
     "run_unusable": "The new model {version} cannot be used, so the one before it stays.",
+    "version_first": "There is no earlier version to go back to.",
+    "version_unknown": "There is no version called {version}.",
+    "version_damaged": "The version {version} is damaged, so it is not used.",
     # Uploaded documents.
     "upload_kind": "I can read .txt, .md, .docx and .pdf files; “{name}” is none of them.",
     "upload_big": "“{name}” is too big: {limit} MB is the most.",
@@ -63,6 +79,10 @@ ENGLISH: Mapping[str, str] = {
     "upload_broken": "“{name}” cannot be read; the file seems to be damaged.",
     "upload_locked": "“{name}” is protected by a password.",
     "upload_empty": "“{name}” has no text in it.",
+    "sample_kind": "A sample can be .mid, .wav, .mp3, .flac or .ogg; “{name}” is none of them.",
+    "sample_silent": "There is nothing to hear in “{name}”.",
+    "sample_long": "“{name}” is too long: {limit} bars is the most.",
+    "sample_crowded": "“{name}” has too many notes: {limit} is the most.",
     "upload_slow": "“{name}” took too long to read.",
     # Documents and songs for a style.
     "document_kind": "“{name}” is of a kind I cannot learn from.",

@@ -6,7 +6,19 @@ from importlib import import_module
 from typing import Any
 
 #: In the order of the menus. Each has ``COMMANDS``: commands, groups and context menus.
-GROUPS = ("essay", "beat", "show", "mine", "about", "privacy", "settings", "train")
+GROUPS = (
+    "essay",
+    "beat",
+    "album",
+    "show",
+    "mine",
+    "about",
+    "privacy",
+    "settings",
+    "style",
+    "train",
+    "model",
+)
 
 
 def all_commands() -> list[Any]:

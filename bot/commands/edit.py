@@ -14,8 +14,8 @@ import discord
 
 from bot import limits
 from bot.commands.common import Interaction, Refusal, find_request, words_for
-from bot.commands.submit import submit
-from bot.parameters import BeatParameters, EssayParameters
+from bot.commands.submit import kept_sample, submit
+from bot.parameters import AlbumParameters, BeatParameters, EssayParameters
 from bot.store.shapes import Request
 from bot.words import Words
 from models.contract import (
@@ -24,13 +24,16 @@ from models.contract import (
     BPM_MAX,
     BPM_MIN,
     OPENING_LIMIT,
+    TITLE_LIMIT,
     TOPIC_LIMIT,
+    TRACKS_MAX,
+    TRACKS_MIN,
     WORDS_MAX,
     WORDS_MIN,
 )
 
 FORM_ID = re.compile(r"gwf:edit:(?P<id>\d{1,18})")
-_NUMBERS = ("words", "bpm", "bars", "seed")
+_NUMBERS = ("words", "bpm", "bars", "tracks", "seed")
 
 
 async def show_edit(interaction: Interaction, request: Request) -> None:
@@ -48,12 +51,13 @@ async def show_edit(interaction: Interaction, request: Request) -> None:
 async def take_edit(interaction: Interaction, request_id: int) -> None:
     """Ask again with what the form says."""
     request = await find_request(interaction, request_id)
-    values: dict[str, object] = dict(_typed(cast(Mapping[str, Any], interaction.data)))
+    values: dict[str, object] = dict(typed_fields(cast(Mapping[str, Any], interaction.data)))
     for name in _NUMBERS:
         values[name] = _number(values.get(name))
     if isinstance(request.parameters, BeatParameters):
         values["format"] = request.parameters.format.value
-    await submit(interaction, request.kind, values, parent_id=request.id)
+    sample = kept_sample(interaction, request)
+    await submit(interaction, request.kind, values, parent_id=request.id, sample=sample)
 
 
 def _fields(say: Words, request: Request) -> list[discord.ui.TextInput[discord.ui.Modal]]:
@@ -66,6 +70,14 @@ def _fields(say: Words, request: Request) -> list[discord.ui.TextInput[discord.u
             _field("topic", say("edit.topic"), asked.topic, longest=TOPIC_LIMIT, tall=True),
             *_opening(say, asked.opening),
             _field("words", words, asked.words, longest=5),
+            style,
+            seed,
+        ]
+    if isinstance(asked, AlbumParameters):
+        tracks = say("edit.tracks", low=TRACKS_MIN, high=TRACKS_MAX)
+        return [
+            _field("title", say("edit.title"), asked.title, longest=TITLE_LIMIT),
+            _field("tracks", tracks, asked.tracks, longest=5),
             style,
             seed,
         ]
@@ -107,13 +119,13 @@ def _field(
     )
 
 
-def _typed(node: Mapping[str, Any]) -> Iterator[tuple[str, str | None]]:
+def typed_fields(node: Mapping[str, Any]) -> Iterator[tuple[str, str | None]]:
     """Yield name and text of each field, in rows or in labels."""
     inside = [*node.get("components", ()), *([node["component"]] if "component" in node else [])]
     for child in inside:
         if "value" in child:
             yield child["custom_id"], child["value"].strip() or None
-        yield from _typed(child)
+        yield from typed_fields(child)
 
 
 def _number(value: object) -> int | None:

@@ -45,7 +45,7 @@ async def mine(interaction: Interaction, kind: str | None = None) -> None:
 
 
 class MineButton(
-    SafeButton, template=r"gwm:(?P<act>page|zip):(?P<kind>all|essay|beat):(?P<page>\d{1,6})"
+    SafeButton, template=r"gwm:(?P<act>page|zip):(?P<kind>all|essay|beat|album):(?P<page>\d{1,6})"
 ):
     """A button under the list; the list is ephemeral, so whoever presses it owns it."""
 
@@ -102,7 +102,12 @@ def _buttons(
             (say("button.download"), f"gwm:zip:{here}:0", "📦", empty),
         )
     ]
-    filters = {"all": "button.all", "essay": "button.essays", "beat": "button.beats"}
+    filters = {
+        "all": "button.all",
+        "essay": "button.essays",
+        "beat": "button.beats",
+        "album": "button.albums",
+    }
     items += [
         # "000" is the first page too, but another custom id than that of "back".
         discord.ui.Button(

@@ -19,7 +19,7 @@ from bot.commands.common import (
     words_here,
 )
 from bot.commands.essay import Choice
-from bot.commands.submit import submit
+from bot.commands.submit import kept_sample, submit
 from bot.delivery import Maker, descend
 from bot.files import Shelf
 from bot.frontend import Artifact, Undeliverable
@@ -48,7 +48,8 @@ async def show(interaction: Interaction, number: app_commands.Range[int, 1, 2**5
         raise Refusal("reply.unavailable_yet")
     files = cards.existing(await house_of(interaction).store.artifacts.of(request.id))
     if not files and not isinstance(outcome, EssayDone) and _can_be_again(interaction, request):
-        await submit(interaction, request.kind, _the_same(request, outcome), parent_id=request.id)
+        values, sample = _the_same(request, outcome), kept_sample(interaction, request)
+        await submit(interaction, request.kind, values, parent_id=request.id, sample=sample)
         return
     await interaction.response.defer(thinking=True)
     if not files and isinstance(outcome, EssayDone):

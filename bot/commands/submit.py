@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from typing import Any
 
 import aiohttp
 import discord
@@ -15,8 +16,12 @@ from bot.admission import Admitted, Refused
 from bot.asking import Ask
 from bot.cards import Card
 from bot.commands.common import Interaction, Refusal, house_of, upload_room, whisper, words_for
-from bot.parameters import Kind
-from bot.store.shapes import Request
+from bot.files import Shelf
+from bot.parameters import BeatParameters, Kind
+from bot.samples import Sample
+from bot.sentences import Sentence
+from bot.store.shapes import SAMPLE, Request
+from bot.uploads import UploadError
 from bot.verdicts import Verdict, judge
 from bot.words import base, words
 
@@ -26,6 +31,9 @@ log = structlog.get_logger(__name__)
 ADMISSION_SECONDS = 1.5
 #: Where only the interaction's token can answer, what takes longer would arrive too late.
 TOKEN_ONLY_SECONDS = 12 * 60
+
+#: Brings the file that a beat is played around; raises UploadError.
+Fetch = Callable[[], Awaitable[Sample]]
 
 #: After these nobody knows whether Discord has heard us.
 UNSURE = (aiohttp.ClientError, OSError)
@@ -37,12 +45,13 @@ async def submit(
     values: Mapping[str, object],
     *,
     parent_id: int | None = None,
+    sample: Fetch | None = None,
 ) -> None:
     """Ask admission; answer with the status card or with one sentence only the person sees."""
     house = house_of(interaction)
     if house.closing:
         raise Refusal("reply.stopping")
-    answer = await _admit_in_time(interaction, kind, values, parent_id)
+    answer = await _admit_in_time(_admit(interaction, kind, values, parent_id, sample), interaction)
     if isinstance(answer, Refused):
         metrics.REFUSED.labels(answer.sentence.key).inc()
         await _refuse(interaction, cards.plain(words_for(interaction).say(answer.sentence)))
@@ -67,10 +76,27 @@ async def submit(
     house.worker.kick()
 
 
+def kept_sample(interaction: Interaction, request: Request) -> Fetch | None:
+    """Give the sample of an earlier request, where it has one, to another."""
+    asked, house = request.parameters, house_of(interaction)
+    if not isinstance(asked, BeatParameters) or asked.sample is None:
+        return None
+    name = asked.sample
+
+    async def fetch() -> Sample:
+        kept = await house.store.artifacts.get(request.id, SAMPLE)
+        data = await Shelf(house.settings.artifacts_dir).read(kept) if kept is not None else None
+        if kept is None or data is None:
+            raise UploadError(Sentence("sample_gone"))
+        return Sample(name, kept.path.suffix.removeprefix("."), data)
+
+    return fetch
+
+
 async def _admit_in_time(
-    interaction: Interaction, kind: Kind, values: Mapping[str, object], parent_id: int | None
+    entering: Coroutine[Any, Any, Admitted | Refused], interaction: Interaction
 ) -> Admitted | Refused:
-    admission = asyncio.create_task(_admit(interaction, kind, values, parent_id))
+    admission = asyncio.create_task(entering)
     done, _ = await asyncio.wait({admission}, timeout=ADMISSION_SECONDS)
     if done:
         return await admission
@@ -86,14 +112,23 @@ async def _admit_in_time(
 
 
 async def _admit(
-    interaction: Interaction, kind: Kind, values: Mapping[str, object], parent_id: int | None
+    interaction: Interaction,
+    kind: Kind,
+    values: Mapping[str, object],
+    parent_id: int | None,
+    fetch: Fetch | None,
 ) -> Admitted | Refused:
     house = house_of(interaction)
+    try:
+        sample = await fetch() if fetch is not None else None
+    except UploadError as error:
+        return Refused(error.sentence)
     chosen = await house.store.guilds.get(interaction.guild_id)
     channel = interaction.channel
     ask = Ask(
         kind=kind,
         parameters=values,
+        sample=sample,
         user_id=interaction.user.id,
         guild_id=interaction.guild_id,
         channel_id=interaction.channel_id,
@@ -135,8 +170,9 @@ def _is_at_home(interaction: Interaction) -> bool:
 
 async def _refuse(interaction: Interaction, sentence: str) -> None:
     if interaction.response.is_done():
-        # Whether everybody sees the answer was settled when it was deferred.
-        await interaction.edit_original_response(content=sentence)
+        # The answer that was deferred would be everybody's; one that follows it need not be.
+        await interaction.delete_original_response()
+        await interaction.followup.send(sentence, ephemeral=True)
     else:
         await whisper(interaction, sentence)
 

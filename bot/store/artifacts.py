@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from sqlalchemy import delete, select
+from collections.abc import Collection
+
+from sqlalchemy import and_, delete, insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.store import mapping
 from bot.store.database import Database
@@ -11,7 +14,7 @@ from bot.store.tables import artifacts
 
 
 class Artifacts:
-    """Everything about finished files; they are recorded by ``requests.keep``."""
+    """Everything about files; those of a result are recorded by ``requests.keep``."""
 
     def __init__(self, database: Database) -> None:
         self._db = database
@@ -27,7 +30,29 @@ class Artifacts:
         """Find one file of a request."""
         return next((a for a in await self.of(request_id) if a.kind == kind), None)
 
+    async def add(self, request_id: int, file: Artifact) -> None:
+        """Record one more file of a request, in the place of another of its kind."""
+        mine = and_(artifacts.c.request_id == request_id, artifacts.c.kind == file.kind)
+        async with self._db.write() as db:
+            await db.execute(delete(artifacts).where(mine))
+            await record(db, request_id, [file])
+
     async def forget(self, request_id: int) -> None:
         """Drop the records of files that are cleared away."""
         async with self._db.write() as db:
             await db.execute(delete(artifacts).where(artifacts.c.request_id == request_id))
+
+
+async def record(db: AsyncConnection, request_id: int, files: Collection[Artifact]) -> None:
+    """Record files of a request within a transaction."""
+    for file in files:
+        await db.execute(
+            insert(artifacts).values(
+                request_id=request_id,
+                kind=file.kind,
+                path=str(file.path),
+                name=file.name,
+                sha256=file.sha256,
+                size=file.size,
+            )
+        )

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from bot.parameters import BeatParameters, EssayParameters
+from bot.parameters import PARAMETERS, Kind
 from bot.store.shapes import (
     Artifact,
     Document,
@@ -17,6 +17,7 @@ from bot.store.shapes import (
     NewRequest,
     NewRun,
     Offer,
+    Outcome,
     Rating,
     Request,
     Run,
@@ -24,9 +25,14 @@ from bot.store.shapes import (
     Style,
 )
 from bot.store.states import State
-from models.contract import BeatTake, EssayDone
+from models.contract import AlbumTake, BeatTake, EssayDone
 
 _REQUEST = tuple(f.name for f in fields(Request))
+_OUTCOMES: dict[Kind, type[Outcome]] = {
+    "essay": EssayDone,
+    "beat": BeatTake,
+    "album": AlbumTake,
+}
 _RUN = tuple(f.name for f in fields(Run))
 _STYLE = tuple(f.name for f in fields(Style))
 _DOCUMENT = tuple(f.name for f in fields(Document))
@@ -44,23 +50,28 @@ def run_columns(new: NewRun) -> dict[str, Any]:
     return {f.name: getattr(new, f.name) for f in fields(NewRun)}
 
 
-def outcome(made: EssayDone | BeatTake) -> dict[str, Any]:
+def outcome(made: Outcome) -> dict[str, Any]:
     """Make what is kept of a result; files are artifacts, not columns."""
+    return stripped(made).model_dump(mode="json")
+
+
+def stripped(made: Outcome) -> Outcome:
+    """Take the files out of a result."""
     if isinstance(made, BeatTake):
-        made = made.model_copy(update={"audio": None, "midi": "", "picture": ""})
-    return made.model_dump(mode="json")
+        return made.model_copy(update={"audio": None, "midi": "", "picture": "", "stems": None})
+    if isinstance(made, AlbumTake):
+        return made.model_copy(update={"archive": "", "medley": "", "cover": ""})
+    return made
 
 
 def request(row: Row[Any]) -> Request:
     """Read a row of the queue."""
     values = {name: getattr(row, name) for name in _REQUEST}
-    essay = values["kind"] == "essay"
+    kind: Kind = values["kind"]
     values["state"] = State(values["state"])
-    values["parameters"] = (EssayParameters if essay else BeatParameters).model_validate(
-        values["parameters"]
-    )
+    values["parameters"] = PARAMETERS[kind].model_validate(values["parameters"])
     if values["outcome"] is not None:
-        values["outcome"] = (EssayDone if essay else BeatTake).model_validate(values["outcome"])
+        values["outcome"] = _OUTCOMES[kind].model_validate(values["outcome"])
     return Request(**values)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -12,14 +12,16 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.store import mapping
+from bot.store.artifacts import record
 from bot.store.database import Database
-from bot.store.shapes import NOBODY, Artifact, NewRequest, Pulse, Request
+from bot.store.shapes import NOBODY, SAMPLE, Artifact, NewRequest, Outcome, Pulse, Request
 from bot.store.states import State, may_move
 from bot.store.tables import artifacts, events, requests
-from models.contract import BeatTake, EssayDone
 
 #: How often work on a request may begin before it is given up.
 MAX_ATTEMPTS = 2
+#: Writes the files of a request whose number is known.
+Writer = Callable[[int], Awaitable[Collection[Artifact]]]
 #: How long it matters that a user has been served.
 REMEMBERED = timedelta(days=1)
 
@@ -53,13 +55,15 @@ class Queue:
     def __init__(self, database: Database) -> None:
         self._db = database
 
-    async def create(self, new: NewRequest) -> Request:
-        """Queue an admitted request."""
+    async def create(self, new: NewRequest, files: Writer | None = None) -> Request:
+        """Queue an admitted request, with files that it needs: nobody ever sees it without."""
         now = self._db.clock()
         values = {**mapping.columns(new), "state": State.QUEUED, "created_at": now}
         values |= {"attempts": 0, "cancel_requested": False}
         async with self._db.write() as db:
             row = (await db.execute(insert(requests).values(values).returning(requests))).one()
+            if files is not None:
+                await record(db, row.id, await files(row.id))
             await _log(db, row.id, now, None, State.QUEUED, "asked")
         return mapping.request(row)
 
@@ -78,6 +82,12 @@ class Queue:
         user_runs = select(running.c.id).where(
             running.c.user_id == requests.c.user_id, running.c.state == State.RUNNING
         )
+        # The service makes one record at a time; a second one would only keep a worker waiting.
+        album_runs = select(running.c.id).where(
+            running.c.kind == "album",
+            running.c.state == State.RUNNING,
+            running.c.origin == requests.c.origin,
+        )
         chosen = (
             select(requests.c.id)
             .where(
@@ -86,6 +96,7 @@ class Queue:
                 or_(requests.c.reserved_for.is_(None), requests.c.reserved_for == worker),
                 or_(requests.c.not_before.is_(None), requests.c.not_before <= now),
                 or_(requests.c.user_id == NOBODY, ~user_runs.exists()),
+                or_(requests.c.kind != "album", ~album_runs.exists()),
             )
             .order_by(turn(now), requests.c.id)
             .limit(1)
@@ -134,7 +145,7 @@ class Queue:
     async def keep(
         self,
         request: Request,
-        outcome: EssayDone | BeatTake,
+        outcome: Outcome,
         files: Collection[Artifact],
     ) -> bool:
         """Record what was made before it is delivered; False when the claim is lost."""
@@ -147,18 +158,9 @@ class Queue:
             )
             if kept.one_or_none() is None:
                 return False
-            await db.execute(artifacts.delete().where(artifacts.c.request_id == request.id))
-            for file in files:
-                await db.execute(
-                    insert(artifacts).values(
-                        request_id=request.id,
-                        kind=file.kind,
-                        path=str(file.path),
-                        name=file.name,
-                        sha256=file.sha256,
-                        size=file.size,
-                    )
-                )
+            mine = and_(artifacts.c.request_id == request.id, artifacts.c.kind != SAMPLE)
+            await db.execute(artifacts.delete().where(mine))
+            await record(db, request.id, files)
         return True
 
     async def finish(self, request: Request, message_id: int | None) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Select, and_, delete, func, select, update
+from sqlalchemy import ColumnElement, Select, and_, case, delete, func, select, update
 
 from bot.parameters import Kind
 from bot.store import mapping
@@ -73,13 +73,19 @@ class Requests(Recovery):
     async def since(
         self, moment: datetime, *, user_id: int | None = None, guild_id: int | None = None
     ) -> int:
-        """Count what a user (of a guild) or a guild asked for; our own failures do not count."""
+        """Count what a user (of a guild) or a guild asked for; our own failures do not count.
+
+        A record counts as many times as it has tracks.
+        """
         wanted = [requests.c.created_at >= moment, requests.c.state != State.FAILED]
         if user_id is not None:
             wanted.append(requests.c.user_id == user_id)
         if guild_id is not None:
             wanted.append(requests.c.guild_id == guild_id)
-        return await self._count(and_(*wanted))
+        tracks = requests.c.parameters["tracks"].as_integer()
+        cost = func.sum(case((requests.c.kind == "album", tracks), else_=1))
+        async with self._db.read() as db:
+            return int((await db.execute(select(cost).where(and_(*wanted)))).scalar_one() or 0)
 
     async def last_asked(self, user_id: int) -> datetime | None:
         """Tell when a user last asked for something."""

@@ -13,8 +13,12 @@ from pydantic import Field
 
 from bot.parameters import Kind, Parameters
 from bot.store.states import FINAL, State
-from models.contract import BeatTake, EssayDone, Shape
+from models.contract import AlbumTake, BeatTake, EssayDone, Shape
 
+#: What is made, whatever the kind.
+Outcome = EssayDone | BeatTake | AlbumTake
+#: Kind of the file that a beat is played around; it comes from its person, not from a model.
+SAMPLE = "sample"
 #: The user of the console: nobody on Discord, so neither quotas nor one-at-a-time apply.
 NOBODY = 0
 #: Time before a token's end at which it is no longer trusted.
@@ -60,7 +64,7 @@ class Request(NewRequest):
     cancel_requested: bool = False
     model_version: str | None = None
     #: What was made, without the files; set before delivery, so a crash never makes it twice.
-    outcome: EssayDone | BeatTake | None = field(default=None, repr=False)
+    outcome: Outcome | None = field(default=None, repr=False)
     #: One plain sentence.
     error: str | None = None
     created_at: datetime

@@ -10,6 +10,10 @@ from dataclasses import dataclass, field
 from bot.frontend import Result
 from bot.store import Request
 from models.contract import (
+    AlbumEvent,
+    AlbumRequest,
+    AlbumTake,
+    AlbumTrack,
     BeatEvent,
     BeatRequest,
     BeatTake,
@@ -64,6 +68,23 @@ def beat_take(request: BeatRequest) -> BeatTake:
     )
 
 
+def album_take(request: AlbumRequest, words: str = "One two three.") -> AlbumTake:
+    files = {name: base64.b64encode(name.encode()).decode() for name in ("archive", "medley")}
+    return AlbumTake(
+        title=request.title,
+        style=request.style or "house",
+        seed=request.seed,
+        model_version="music-1",
+        tracks=tuple(
+            AlbumTrack(number=n, title=words, bpm=120, key="C minor", bars=32, duration=64.0)
+            for n in range(1, request.tracks + 1)
+        ),
+        cover=base64.b64encode(b"pixels").decode(),
+        seconds=0.01,
+        **files,
+    )
+
+
 @dataclass
 class Script:
     """What happens to the next request: pieces of text, then an error or the end."""
@@ -82,7 +103,7 @@ class ScriptedClient:
 
     def __init__(self, *scripts: Script) -> None:
         self.scripts = list(scripts)
-        self.asked: list[EssayRequest | BeatRequest] = []
+        self.asked: list[EssayRequest | BeatRequest | AlbumRequest] = []
         self.open = 0
         self.most_open = 0
 
@@ -118,10 +139,22 @@ class ScriptedClient:
         finally:
             self.open -= 1
 
+    async def album(self, request: AlbumRequest) -> AsyncGenerator[AlbumEvent, None]:
+        script = self._enter(request)
+        try:
+            yield Progress(stage="playing", done=0.5, part=1, parts=request.tracks)
+            if script.hold:
+                await script.gate.wait()
+            if script.error is not None:
+                raise script.error
+            yield album_take(request, script.text)
+        finally:
+            self.open -= 1
+
     async def models(self) -> Models:
         return Models(models=tuple(_model(family) for family in Family))
 
-    def _enter(self, request: EssayRequest | BeatRequest) -> Script:
+    def _enter(self, request: EssayRequest | BeatRequest | AlbumRequest) -> Script:
         self.asked.append(request)
         self.open += 1
         self.most_open = max(self.most_open, self.open)

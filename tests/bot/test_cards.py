@@ -13,7 +13,7 @@ from bot.cards import Card
 from bot.sentences import ENGLISH, Sentence
 from bot.store import State
 from bot.words import LOCALES, placeholders, words
-from models.contract import Progress
+from models.contract import AudioFormat, Progress
 from tests.bot.asked import artifact, beat_request, beat_take, essay_done, essay_request
 
 SAY = words("en")
@@ -127,7 +127,7 @@ async def test_what_does_not_fit_is_named_with_its_size(tmp_path: Path) -> None:
         artifact(tmp_path, "png"),
         artifact(tmp_path, "mid"),
     ]
-    card = cards.beat(SAY, beat_request(), beat_take(), files, room=2 * MB)
+    card = cards.beat(SAY, beat_request(), beat_take(format=AudioFormat.WAV), files, room=2 * MB)
     assert [file.kind for file in card.files] == ["png", "mid"]
     note = card.embed.fields[0].value or ""
     assert "beat-12.wav" in note and "3.0 MB, at most 2.0 MB" in note

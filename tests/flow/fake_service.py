@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import io
 import struct
+import zipfile
 import zlib
 from collections.abc import AsyncGenerator
 
 from models.client import GenerationError
 from models.contract import (
+    AlbumEvent,
+    AlbumRequest,
+    AlbumTake,
+    AlbumTrack,
     AudioFormat,
     BeatEvent,
     BeatRequest,
@@ -63,8 +69,12 @@ class FakeService:
         self.styles_asked = 0
         self.essays: list[EssayRequest] = []
         self.beats: list[BeatRequest] = []
+        self.albums: list[AlbumRequest] = []
+        #: Names of the tracks of albums; they go round.
+        self.names = ["Clock", "Morning Ride", "Still @here"]
         self.sentence = "The sea is wide. "
         self.audio_bytes = 2000
+        self.stem_bytes = 3000
         self.stopped = 0
         #: Families whose live version was taken up.
         self.reloaded: list[str] = []
@@ -117,6 +127,45 @@ class FakeService:
             audio=None if audio is None else base64.b64encode(audio).decode(),
             midi=base64.b64encode(b"MThd").decode(),
             picture=base64.b64encode(picture()).decode(),
+            stems=self._stems(request) if request.stems else None,
+            seconds=0.1,
+        )
+
+    def _stems(self, request: BeatRequest) -> str:
+        """Pack two parts, losslessly where there is room."""
+        room = request.max_bytes or self.stem_bytes
+        form, size = ("flac", self.stem_bytes) if self.stem_bytes < room else ("mp3", room // 4)
+        file = io.BytesIO()
+        with zipfile.ZipFile(file, "w") as pack:
+            for name in ("1 drums", "2 bass"):
+                pack.writestr(f"{name}.{form}", b"s" * (size // 2))
+        return base64.b64encode(file.getvalue()).decode()
+
+    async def album(self, request: AlbumRequest) -> AsyncGenerator[AlbumEvent, None]:
+        """Make a zip with nothing in it; stand still in the second track."""
+        self.albums.append(request)
+        if self.faults:
+            raise self.faults.pop(0)
+        yield Progress(stage="planning", done=0.0, parts=request.tracks)
+        tracks = []
+        for number in range(1, request.tracks + 1):
+            done = (number - 1) / request.tracks
+            yield Progress(stage="playing", done=done, part=number, parts=request.tracks)
+            if number == 2:
+                await self._wait()
+            name = self.names[(number - 1) % len(self.names)]
+            tracks.append(
+                AlbumTrack(number=number, title=name, bpm=80, key="A minor", bars=32, duration=96.4)
+            )
+        yield AlbumTake(
+            title=request.title,
+            style=request.style or "lofi",
+            seed=request.seed,
+            model_version="music-test",
+            tracks=tuple(tracks),
+            archive=base64.b64encode(b"z" * self.audio_bytes).decode(),
+            medley=base64.b64encode(b"m" * 500).decode(),
+            cover=base64.b64encode(picture()).decode(),
             seconds=0.1,
         )
 
@@ -144,9 +193,9 @@ class FakeService:
 
         return Models(models=(info(Family.ESSAY, ESSAY_STYLES), info(Family.MUSIC, BEAT_STYLES)))
 
-    async def reload(self, family: Family) -> Reloaded:
+    async def reload(self, family: Family, ref: str = "live") -> Reloaded:
         """Do as if a model were loaded."""
-        self.reloaded.append(family.value)
+        self.reloaded.append(family.value if ref == "live" else ref)
         return Reloaded(family=family, before="old", now="new", seconds=0.0)
 
     async def health(self) -> Health:
