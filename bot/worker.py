@@ -266,14 +266,17 @@ class Worker:
     async def _recover(self) -> None:
         await self._heartbeat()  # or a busy loop could find its own rows silent
         stale = timedelta(seconds=self._settings.stale_seconds)
-        for request in await self._store.requests.recover(stale):
+        for request in await self._store.requests.recover(stale, self._say_last):
             log.warning("request recovered", request=request.id, state=request.state)
-            front = self._frontends.get(request.origin)
-            if front is not None and request.state is State.FAILED:
-                await quietly(front.failed(request, request.error or Sentence("lost")))
-            elif front is not None and request.state is State.CANCELLED:
-                await quietly(front.cancelled(request))
             self.kick()
+
+    async def _say_last(self, request: Request, new: State, why: Sentence | None) -> None:
+        """Say how a request ends whose worker is gone."""
+        front = self._frontends.get(request.origin)
+        if front is not None and new is State.CANCELLED:
+            await quietly(front.cancelled(request))
+        elif front is not None:
+            await quietly(front.failed(request, why or Sentence("lost")))
 
     async def _announce(self) -> None:
         """Tell the waiting their place whenever it has changed."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.sentences import Sentence
 from bot.store import MAX_DELIVERIES, Artifact, NewRequest, Request, State, Store
 from bot.store.shapes import utc_now
 from models.contract import EssayDone, EssayPlan
@@ -228,6 +229,36 @@ async def test_recovery(
     assert await store.requests.recover(timedelta(seconds=30)) == []
     assert not await store.requests.finish(request, 1)
     assert (moved.error is not None) == (expected is State.FAILED)
+    await store.close()
+
+
+async def test_the_last_word_is_said_before_it_is_committed_and_again_after_a_crash(
+    database_url: str,
+) -> None:
+    clock = Clock()
+    store = await Store.open(database_url, clock=clock)
+    await store.requests.create(replace(essay(1), interaction_token="key"))
+    await store.requests.hand_back(await claim(store))
+    request = await claim(store)
+    said: list[tuple[int, State, str | None]] = []
+
+    async def say(told: Request, new: State, why: Sentence | None) -> None:
+        row = await store.requests.get(told.id)
+        assert row is not None and row.state is State.RUNNING
+        assert told.interaction_token == "key"
+        said.append((told.id, new, why and why.key))
+        if len(said) == 1:
+            raise ConnectionError("killed here")
+
+    clock.advance(60)
+    with pytest.raises(ConnectionError):
+        await store.requests.recover(timedelta(seconds=30), say)
+    assert await store.requests.recover(timedelta(seconds=30), say) == []  # it has only begun
+    assert not await store.requests.finish(request, 1)  # and the old claim is lost
+    clock.advance(60)
+    (moved,) = await store.requests.recover(timedelta(seconds=30), say)
+    assert moved.state is State.FAILED and moved.interaction_token is None
+    assert said == [(request.id, State.FAILED, "lost")] * 2
     await store.close()
 
 
