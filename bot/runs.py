@@ -7,22 +7,26 @@ finds the rows that still run and adopts their children or says what became of t
 from __future__ import annotations
 
 import asyncio
+import errno
+import json
 import shutil
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import structlog
 
+from bot.corpus import Corpus, least
 from bot.sentences import Sentence
 from bot.settings import Settings
 from bot.store import Store
-from bot.store.shapes import NewRun, Run, RunState
+from bot.store.shapes import NewRun, Run, RunState, Style
 from bot.training_process import TrainingProcess, judge
+from bot.versions import CANDIDATE, LIVE, PREVIOUS, Versions, alias
 from models.client import GenerationClient, GenerationRefused, GenerationUnavailable
 from models.contract import Family
 from models.registry import Registry, RegistryError
@@ -79,7 +83,9 @@ class RunKeeper:
         self._card_seconds = card_seconds
         self._stop_grace = stop_grace
         self._command = command or training_command
-        self._registry = Registry(settings.registry_dir)
+        self.registry = Registry(settings.registry_dir)
+        self.versions = Versions(self.registry, client)
+        self.corpus = Corpus(store, settings)
         self._wake = asyncio.Event()
         self._watches: dict[int, asyncio.Task[None]] = {}
 
@@ -89,15 +95,17 @@ class RunKeeper:
         minutes: int,
         *,
         by: int,
+        style: Style | None = None,
+        preset: str | None = None,
         guild_id: int | None = None,
         channel_id: int | None = None,
         locale: str = "en",
     ) -> Run:
-        """Queue a run; raise RunRefused with the reason."""
+        """Queue a run of a style, or of the model all share; raise RunRefused with the reason."""
         if not MINUTES_MIN <= minutes <= MINUTES_MAX:
             raise RunRefused(Sentence("run_minutes", low=MINUTES_MIN, high=MINUTES_MAX))
-        await asyncio.to_thread(self._check_ground, family)
-        run = await self._store.runs.create(
+        await self.check(family, style, preset)
+        return await self._queue(
             NewRun(
                 family=family.value,
                 minutes=minutes,
@@ -105,17 +113,80 @@ class RunKeeper:
                 guild_id=guild_id,
                 channel_id=channel_id,
                 locale=locale,
+                style_id=style.id if style is not None else None,
+                preset=preset,
             )
         )
+
+    async def resume(
+        self, run: Run, *, by: int, channel_id: int | None = None, locale: str = "en"
+    ) -> Run:
+        """Queue a run that goes on from another one's checkpoint; raise RunRefused."""
+        style = await self._style_of(run)
+        if not await asyncio.to_thread(self.resumable, run):
+            raise RunRefused(Sentence("run_gone"))
+        await self.check(Family(run.family), style, run.preset)
+        if style is not None:
+            now = await self.corpus.record(style)
+            if now["sha256"] != (run.record or {}).get("sha256"):
+                raise RunRefused(Sentence("run_changed"))
+        return await self._queue(
+            NewRun(
+                family=run.family,
+                minutes=run.minutes,
+                requested_by=by,
+                guild_id=run.guild_id,
+                channel_id=channel_id or run.channel_id,
+                locale=locale,
+                style_id=run.style_id,
+                preset=run.preset,
+                resumes=run.id,
+                run_dir=run.run_dir,
+            )
+        )
+
+    async def _queue(self, new: NewRun) -> Run:
+        run = await self._store.runs.create(new)
         if run is None:
-            raise RunRefused(Sentence("run_busy", family=family.value))
+            raise RunRefused(Sentence("run_busy", family=new.family))
         self._wake.set()
         return run
 
-    async def stop(self, family: Family) -> list[Run]:
+    async def check(self, family: Family, style: Style | None, preset: str | None) -> None:
+        """Refuse a run that has too little to learn from or no room to write."""
+        if style is None:
+            await asyncio.to_thread(self._check_corpus, family)
+        else:
+            measure, low = await self.corpus.measure(style), least(style, preset)
+            if measure.documents < low:
+                key = "run_recordings" if measure.recordings else "run_small"
+                raise RunRefused(Sentence(key, count=measure.documents, low=low))
+        await asyncio.to_thread(self._check_disk)
+
+    def resumable(self, run: Run) -> bool:
+        """Say whether a run that ended left a checkpoint to go on from."""
+        if run.state not in (RunState.STOPPED, RunState.FAILED) or run.run_dir is None:
+            return False
+        return any(Path(run.run_dir).glob("**/checkpoint.json"))
+
+    async def drop_style(self, style: Style) -> bool:
+        """Delete a style, its files and its aliases; False while it is being trained."""
+        if any(run.style_id == style.id for run in await self._store.runs.open(style.family)):
+            return False
+        await self.corpus.drop(style)
+        for name in (LIVE, PREVIOUS, CANDIDATE):
+            with suppress(RegistryError):
+                await asyncio.to_thread(
+                    self.registry.drop_alias, style.family, alias(style.key, name), "style deleted"
+                )
+        return True
+
+    async def stop(self, family: Family, run_id: int | None = None) -> list[Run]:
         """Stop the family's runs: a waiting one at once, a running one after its present step."""
         asked = []
         for run in reversed(await self._store.runs.open(family.value)):
+            if run_id not in (None, run.id):
+                continue
             stopped = await self._store.runs.request_stop(run.id)
             if stopped is None:
                 continue
@@ -149,6 +220,19 @@ class RunKeeper:
         """Read the last words of a run that failed."""
         return self._left_by(run).last_lines() if run.state is RunState.FAILED else ()
 
+    def sample(self, run: Run) -> Path | None:
+        """Find what the weights of a run last wrote or drew."""
+        return self._left_by(run).sample
+
+    def log(self, run: Run) -> Path | None:
+        """Find everything a run has said."""
+        path = self._folder(run) / "log.txt"
+        return path if path.is_file() else None
+
+    def outcome(self, run: Run) -> Mapping[str, Any]:
+        """Read what a run wrote at its end."""
+        return self._left_by(run).ending().outcome or {}
+
     async def show_end(self, run: Run) -> None:
         """Announce once more how a run ended."""
         await self._tell_end(run)
@@ -169,18 +253,47 @@ class RunKeeper:
         if not await self._store.runs.start(run.id, str(folder)):
             return
         try:
-            self._check_ground(Family(run.family))
+            run = await self._prepare(run, folder)
             child = await TrainingProcess.spawn(folder, self._command(run, folder, self._settings))
-        except (RunRefused, OSError) as error:
+        except (RunRefused, OSError, RegistryError) as error:
             log.error("run not started", run=run.id, error=str(error))
-            sentence = (
-                error.sentence if isinstance(error, RunRefused) else Sentence("run_unstarted")
-            )
-            await self._finish(run, RunState.FAILED, sentence)
+            await self._finish(run, RunState.FAILED, _why_not(error))
             return
         await self._store.runs.set_pid(run.id, child.pid)
         log.info("run started", run=run.id, family=run.family, pid=child.pid)
         self._watch(run, child)
+
+    async def _prepare(self, run: Run, folder: Path) -> Run:
+        """Lay out what the run learns from, and record it; a resumed run keeps its parent."""
+        style = await self._style_of(run)
+        await self.check(Family(run.family), style, run.preset)
+        for left in ("outcome.json", "stop"):
+            (folder / left).unlink(missing_ok=True)
+        before = await self._store.runs.get(run.resumes) if run.resumes is not None else None
+        record: dict[str, Any] = {}
+        if style is not None:
+            record = await self.corpus.record(style)
+            await self.corpus.lay_out(style, record, folder)
+        record["continues"] = ((before and before.record) or {}).get("continues") or (
+            await asyncio.to_thread(self._parent, run.family, style)
+        )
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "record.json").write_text(json.dumps(record, indent=1), encoding="utf-8")
+        await self._store.runs.set_record(run.id, record)
+        return await self._store.runs.get(run.id) or run
+
+    def _parent(self, family: str, style: Style | None) -> str | None:
+        """Name the version to continue from: the style's own, else the one that all share."""
+        aliases = self.registry.aliases(family)
+        return (style and aliases.get(style.live)) or aliases.get(LIVE)
+
+    async def _style_of(self, run: Run) -> Style | None:
+        if run.style_id is None:
+            return None
+        style = await self._store.styles.get(run.style_id)
+        if style is None or style.deleted_at is not None:
+            raise RunRefused(Sentence("run_no_style"))
+        return style
 
     def _watch(self, run: Run, child: TrainingProcess) -> None:
         watch = asyncio.create_task(self._follow(run, child), name=f"run {run.id}")
@@ -240,12 +353,11 @@ class RunKeeper:
         family = Family(run.family)
         for pause in (*RELOAD_PAUSES, None):
             try:
-                await self._client.reload(family)
+                await self._client.reload(family, alias(style_key(run), LIVE))
                 return RunState.PROMOTED, sentence
             except GenerationRefused as error:
                 log.error("new version refused", run=run.id, reason=error.sentence)
-                with suppress(RegistryError):
-                    await asyncio.to_thread(self._registry.rollback, family.value, error.sentence)
+                await asyncio.to_thread(self._take_back, run, error.sentence)
                 return RunState.FAILED, Sentence("run_unusable", version=version)
             except GenerationUnavailable:
                 if pause is not None:
@@ -279,11 +391,20 @@ class RunKeeper:
         except Exception as error:
             log.warning("end of run not shown", run=run.id, error=repr(error))
 
-    def _check_ground(self, family: Family) -> None:
-        """Refuse a run that has nothing to learn from or no room to write."""
+    def _take_back(self, run: Run, why: str) -> None:
+        """Let the version before serve again; a style's first version leaves nobody behind."""
+        try:
+            self.registry.rollback(run.family, why, style_key(run))
+        except RegistryError:
+            with suppress(RegistryError):
+                self.registry.drop_alias(run.family, alias(style_key(run), LIVE), why)
+
+    def _check_corpus(self, family: Family) -> None:
         corpus = self._settings.corpus_dir(family.value)
         if not any(path.is_file() for path in corpus.rglob("*")):
             raise RunRefused(Sentence("run_empty", folder=corpus))
+
+    def _check_disk(self) -> None:
         self._settings.runs_dir.mkdir(parents=True, exist_ok=True)
         if shutil.disk_usage(self._settings.runs_dir).free < DISK_NEEDED:
             raise RunRefused(Sentence("run_disk"))
@@ -297,14 +418,35 @@ class RunKeeper:
         return (self._settings.runs_dir / f"{run.id:05d}-{run.family}").resolve()
 
 
+def style_key(run: Run) -> str | None:
+    """Name what the aliases of the run's style begin with; None for the model all share."""
+    return None if run.style_id is None else f"s{run.style_id}"
+
+
 def training_command(run: Run, folder: Path, settings: Settings) -> list[str]:
-    """Word the command that trains a family further from its live version."""
-    return [
+    """Word the command that trains a family further, on a style's documents or on all."""
+    key = style_key(run)
+    corpus = settings.corpus_dir(run.family) if key is None else folder / "corpus"
+    command = [
         *(sys.executable, "-m", "training", run.family),
-        *("--corpus", str(settings.corpus_dir(run.family).resolve())),
+        *("--corpus", str(corpus.resolve())),
         *("--out", str(folder.resolve())),
-        *("--continue-from", "live"),
+        *("--continue-from", str((run.record or {}).get("continues") or LIVE)),
         *("--registry", str(settings.registry_dir.resolve())),
         *("--max-minutes", str(run.minutes)),
         "--promote",
     ]
+    if key is not None:
+        command += ["--alias", alias(key, LIVE)]
+    if run.preset is not None:
+        command += ["--preset", run.preset]
+    if run.resumes is not None:
+        command += ["--resume"]
+    return command
+
+
+def _why_not(error: Exception) -> Sentence:
+    if isinstance(error, RunRefused):
+        return error.sentence
+    full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return Sentence("run_disk" if full else "run_unstarted")

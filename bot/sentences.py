@@ -50,8 +50,8 @@ ENGLISH: Mapping[str, str] = {
     "run_minutes": "A training run can take {low} to {high} minutes.",
     "run_empty": "There is nothing to learn from yet: the folder {folder} is empty.",
     "run_small": "There is too little to learn from: {count} documents count, {low} is the least.",
-    "run_recordings": "I learn from MIDI files so far, not from recordings: {count} documents count,"
-    " {low} is the least.",
+    "run_recordings": "I learn from MIDI files so far, not from recordings: {count} documents"
+    " count, {low} is the least.",
     "run_no_style": "The style of this training run has been deleted.",
     "run_gone": "There is no checkpoint of this training run to go on from; please start anew.",
     "run_changed": "The documents have changed since this training run; please start anew.",

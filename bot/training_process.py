@@ -29,6 +29,8 @@ SECRETS = ("DISCORD_TOKEN", "DISCORD_TOKEN_FILE", "DATABASE_URL")
 #: Process start times are kept to about 10 ms; a reused id differs by far more.
 SAME_START = 1.0
 TAIL_BYTES = 8_000
+#: What samples of the present weights may be.
+SAMPLES = (".txt", ".png")
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,7 @@ class TrainingProcess:
         with suppress(psutil.Error):  # it may have ended already
             process = psutil.Process(child.pid)
             process.nice(NICE)
+            _pin(process)
             known = {"pid": child.pid, "started": process.create_time()}
             (folder / "process.json").write_text(json.dumps(known), encoding="utf-8")
         return cls(folder, process, child)
@@ -172,6 +175,16 @@ class TrainingProcess:
         path = self.folder / "loss.png"
         return path if path.is_file() else None
 
+    @property
+    def sample(self) -> Path | None:
+        """Newest thing that the present weights wrote or drew, once there is one."""
+        found = [
+            path
+            for path in self.folder.glob("**/samples/*")
+            if path.suffix in SAMPLES and not path.name.startswith(".")
+        ]
+        return max(found, key=lambda path: path.stat().st_mtime_ns, default=None)
+
 
 #: What the end of a child's output says about its death; the first that fits.
 CAUSES = (
@@ -202,6 +215,15 @@ def judge(ending: Ending, *, stopped: bool) -> tuple[RunState, str]:
     return RunState.FAILED, Sentence("run_failed")
 
 
+def _pin(process: psutil.Process) -> None:
+    """Keep a child to the upper half of the cores; with fewer than four, niceness must do."""
+    if not hasattr(process, "cpu_affinity"):  # not on every system
+        return
+    cores = sorted(process.cpu_affinity())
+    if len(cores) >= 4:
+        process.cpu_affinity(cores[len(cores) // 2 :])
+
+
 def _environment() -> dict[str, str]:
     """Half of the cores for the child: whoever chats must not notice it."""
     threads = str(max(1, (os.cpu_count() or 2) // 2))
@@ -213,4 +235,6 @@ def _environment() -> dict[str, str]:
         "OMP_NUM_THREADS": threads,
         "MKL_NUM_THREADS": threads,
         "PYTHONUNBUFFERED": "1",
+        # A training on the device that also serves must leave it room.
+        "PYTORCH_CUDA_ALLOC_CONF": "per_process_memory_fraction:0.5",
     }

@@ -18,10 +18,6 @@ import zipfile
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import docx
-import pypdf
-from pypdf.errors import PyPdfError
-
 from bot.sentences import Sentence
 
 MEGABYTE = 1_000_000
@@ -128,6 +124,8 @@ def _read_word(name: str, data: bytes) -> str:
     too_much = unpacked > min(UNPACKED_LIMIT, max(len(data), 10_000) * RATIO_LIMIT)
     if too_much or len(entries) > ENTRY_LIMIT:
         raise UploadError(Sentence("upload_ratio", name=name))
+    import docx  # each process reads one kind of file, and needs its parser alone
+
     try:
         document = docx.Document(io.BytesIO(data))
         return "\n\n".join(paragraph.text for paragraph in document.paragraphs)
@@ -136,6 +134,9 @@ def _read_word(name: str, data: bytes) -> str:
 
 
 def _read_pdf(name: str, data: bytes) -> str:
+    import pypdf
+    from pypdf.errors import PyPdfError
+
     try:
         reader = pypdf.PdfReader(io.BytesIO(data))
         locked = reader.is_encrypted and not reader.decrypt("")

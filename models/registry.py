@@ -167,6 +167,20 @@ class Registry:
         with (root / "history.jsonl").open("a", encoding="utf-8") as history:
             history.write(json.dumps(line) + "\n")
 
+    def drop_alias(self, family: str, alias: str, why: str = "") -> None:
+        """Let an alias of the writable root name nothing any more; the versions stay."""
+        _check_name(alias)
+        root = self._own() / family
+        path = root / "aliases.json"
+        own = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        before = own.pop(alias, None)
+        if before is None:
+            return
+        _write_json(path, own)
+        line = {"at": time.time(), "alias": alias, "from": before, "to": None, "why": why}
+        with (root / "history.jsonl").open("a", encoding="utf-8") as history:
+            history.write(json.dumps(line) + "\n")
+
     def rollback(self, family: str, why: str = "rollback", style: str | None = None) -> Version:
         """Point ``live`` (of a style) back at ``previous``."""
         prefix = f"{style}." if style else ""

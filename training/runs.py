@@ -28,6 +28,7 @@ class Outcome:
     sentence: str
     version: str | None = None
     figures: Mapping[str, float] = field(default_factory=dict)
+    live: Mapping[str, float] = field(default_factory=dict)  # of the version it was compared with
 
     def write(self, directory: Path) -> None:
         """Write ``outcome.json``."""

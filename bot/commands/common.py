@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING, Any, cast
 import discord
 from discord import app_commands
 
-from bot.store.shapes import GuildSettings, Request
+from bot.limits import CHOICES
+from bot.store.shapes import GuildSettings, Request, Style
+from bot.store.styles import pick
 from bot.words import FALLBACK, Words, base, words
 
 if TYPE_CHECKING:
     from bot.app import GhostwriterBot, House
 
 Interaction = discord.Interaction[Any]
+Choice = app_commands.Choice
 
 
 class Refusal(Exception):
@@ -100,6 +103,37 @@ def require_operator(interaction: Interaction) -> None:
     """Refuse everybody who does not run this bot."""
     if not is_operator(interaction):
         raise Refusal("reply.owner_only")
+
+
+async def is_style_admin(interaction: Interaction) -> bool:
+    """Say whether the person may teach this guild's own styles, checked as it runs."""
+    if is_operator(interaction):
+        return True
+    return is_manager(
+        interaction, await house_of(interaction).store.guilds.get(interaction.guild_id)
+    )
+
+
+async def find_style(interaction: Interaction, named: str) -> Style:
+    """Find one of this guild's own styles; another guild's does not exist here."""
+    if not await is_style_admin(interaction):
+        raise Refusal("style.admin_only")
+    found = pick(await house_of(interaction).store.styles.of(interaction.guild_id), named)
+    if found is None:
+        raise Refusal("style.unknown", value=named[:40])
+    return found
+
+
+async def suggest_own_styles(interaction: Interaction, typed: str) -> list[Choice[str]]:
+    """Offer this guild's own styles that match."""
+    wanted = typed.strip().casefold()
+    found = await house_of(interaction).store.styles.of(interaction.guild_id)
+    say = words_for(interaction)
+    return [
+        Choice(name=f"{style.name} — {say(f'train.{style.family}')}"[:100], value=style.key)
+        for style in found
+        if wanted in style.name.casefold()
+    ][:CHOICES]
 
 
 def may_see(interaction: Interaction, request: Request) -> bool:

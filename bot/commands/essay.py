@@ -11,7 +11,8 @@ from bot.commands.common import Interaction, Refusal, house_of, text
 from bot.commands.submit import submit
 from bot.limits import CHOICES
 from bot.openings import cleaned, topic_of
-from bot.parameters import Kind
+from bot.parameters import FAMILY, Kind
+from bot.store.styles import folded
 from models.contract import OPENING_LIMIT, SEED_LIMIT, TOPIC_LIMIT
 
 LENGTHS = {"short": 200, "medium": 400, "long": 800}
@@ -21,12 +22,20 @@ Choice = app_commands.Choice
 
 async def suggest_styles(interaction: Interaction, kind: Kind, typed: str) -> list[Choice[str]]:
     """Offer the styles at hand that match; the service itself is not asked, so this is quick."""
-    found = house_of(interaction).styles.of(kind)
+    house = house_of(interaction)
     wanted = typed.strip().casefold()
+    own = await house.store.styles.visible(interaction.guild_id, FAMILY[kind].value)
     return [
-        Choice(name=_label(style.name, style.description), value=style.name)
-        for style in found
-        if wanted in style.name.casefold() or wanted in style.description.casefold()
+        *(
+            Choice(name=style.name, value=style.key)
+            for style in own
+            if wanted in folded(style.name)
+        ),
+        *(
+            Choice(name=_label(style.name, style.description), value=style.name)
+            for style in house.styles.of(kind)
+            if wanted in style.name.casefold() or wanted in style.description.casefold()
+        ),
     ][:CHOICES]
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +13,7 @@ import discord
 import structlog
 from discord.utils import format_dt, utcnow
 
-from bot import limits
+from bot import cards, limits
 from bot.cards import AMBER, GREEN, GREY, RED, plain
 from bot.sentences import Sentence
 from bot.store.shapes import Run, RunState
@@ -19,7 +21,7 @@ from bot.verdicts import Verdict, judge
 from bot.words import Words, words
 
 if TYPE_CHECKING:
-    from bot.app import GhostwriterBot
+    from bot.app import GhostwriterBot, House
 
 log = structlog.get_logger(__name__)
 
@@ -44,18 +46,73 @@ OLD_SECONDS = 3300.0
 OLD_PAUSE = 300.0
 _BAR = 14
 _LINES = 900
+_SAMPLE = 700
 
 
-def embed(say: Words, run: Run, last_lines: tuple[str, ...] = ()) -> discord.Embed:
-    """Show a run as it is now."""
-    title = f"{ICONS[run.state]} {say('train.title', family=say(f'train.{run.family}'))}"
+@dataclass(frozen=True)
+class Face:
+    """What a run's message shows; pictures are opened only when it is sent."""
+
+    embed: discord.Embed
+    view: discord.ui.View
+    pictures: Sequence[tuple[Path, str]] = field(default=())
+
+    def files(self) -> list[discord.File]:
+        """Open the pictures afresh: discord.py reads each File object once."""
+        return [discord.File(path, filename=name) for path, name in self.pictures]
+
+    @property
+    def stamp(self) -> tuple[int, ...]:
+        """What changes when a picture does."""
+        return tuple(path.stat().st_mtime_ns for path, _ in self.pictures)
+
+
+async def face(
+    house: House, say: Words, run: Run, curve: Path | None, last_lines: tuple[str, ...] = ()
+) -> Face:
+    """Show a run as it is now, with what its present weights made."""
+    style = await house.store.styles.get(run.style_id) if run.style_id is not None else None
+    shown = embed(say, run, last_lines, style.name if style is not None else None)
+    sample = house.keeper.sample(run)
+    pictures = [] if curve is None else [(curve, "loss.png")]
+    if sample is not None and sample.suffix == ".png":
+        pictures.append((sample, "sample.png"))
+    elif sample is not None and not last_lines:
+        text = sample.read_text(encoding="utf-8", errors="replace")[: 2 * _SAMPLE]
+        value = limits.clip(plain(text.strip()), _SAMPLE)
+        if value:
+            shown.add_field(name=say("train.sample"), value=value, inline=False)
+    return Face(shown, buttons(say, run, house.keeper.resumable(run)), tuple(pictures))
+
+
+def buttons(say: Words, run: Run, resumable: bool) -> discord.ui.View:
+    """Offer what can be done with a run."""
+    acts = []
+    if run.finished_at is None:
+        acts.append(("stop", "train.stop_button", "✋"))
+    if resumable:
+        acts.append(("resume", "train.resume_button", "▶️"))
+    if run.state is RunState.REFUSED and run.version:
+        acts.append(("compare", "train.compare_button", "⚖️"))
+    return cards.view_of(
+        discord.ui.Button(label=say(key), custom_id=f"gwt:{act}:{run.family}:{run.id}", emoji=emoji)
+        for act, key, emoji in acts
+    )
+
+
+def embed(
+    say: Words, run: Run, last_lines: tuple[str, ...] = (), style: str | None = None
+) -> discord.Embed:
+    """Say in an embed how a run is."""
+    name = say("train.title", family=say(f"train.{run.family}"))
+    title = f"{ICONS[run.state]} {name}" + (f" · {plain(style)}" if style else "")
     made = discord.Embed(title=title, description=_text(say, run), colour=COLOURS[run.state])
     for name, value in _figures(say, run):
         made.add_field(name=name, value=limits.clip(value, limits.EMBED_FIELD_VALUE))
     if last_lines:
         text = limits.tail("\n".join(last_lines).replace("`", "ʼ"), _LINES)
         made.add_field(name=say("train.lines"), value=f"```\n{text}\n```", inline=False)
-    return made
+    return made.set_footer(text=say("train.number", id=run.id))
 
 
 def _text(say: Words, run: Run) -> str:
@@ -67,19 +124,19 @@ def _text(say: Words, run: Run) -> str:
         return limits.clip(plain(say.say(run.sentence or known)), limits.EMBED_DESCRIPTION)
     if run.stop_requested:
         return say("train.stopping")
-    done = _fraction(run)
+    done = fraction(run)
     if done is None:
         return say("train.beginning")
     full = round(done * _BAR)
     return f"{'▰' * full}{'▱' * (_BAR - full)} {round(done * 100)} %"
 
 
-def _fraction(run: Run) -> float | None:
+def fraction(run: Run) -> float | None:
     """Say how far the run is, from 0 to 1; None before its first step."""
-    fraction = run.progress.get("fraction")
-    if not isinstance(fraction, int | float):
+    value = run.progress.get("fraction")
+    if not isinstance(value, int | float):
         return None
-    return min(1.0, max(0.0, float(fraction)))
+    return min(1.0, max(0.0, float(value)))
 
 
 def _figures(say: Words, run: Run) -> list[tuple[str, str]]:
@@ -104,6 +161,12 @@ def _figures(say: Words, run: Run) -> list[tuple[str, str]]:
             found.append((say("train.speed"), say("train.rate", rate=f"{rate:,.0f}", unit=unit)))
         if (eta := _number(progress, "eta_s")) is not None:
             found.append((say("train.ready"), format_dt(utcnow() + timedelta(seconds=eta), "R")))
+    record = run.record or {}
+    if "documents" in record:
+        learned = say.count("style.count", len(record["documents"]))
+        if record.get("absent"):
+            learned += " · " + say.count("train.absent", len(record["absent"]))
+        found.append((say("train.learns"), learned))
     if run.version:
         found.append((say("train.new"), run.version))
     who = f"<@{run.requested_by}>"
@@ -120,17 +183,12 @@ def _age(moment: datetime) -> float:
     return (utcnow() - moment).total_seconds()
 
 
-def picture(curve: Path | None) -> list[discord.File]:
-    """Attach the curve of the loss, if there is one."""
-    return [] if curve is None else [discord.File(curve, filename="loss.png")]
-
-
 class RunCards:
     """Keeps the message of each run up to date; a restarted bot finds it by the run's row."""
 
     def __init__(self, bot: GhostwriterBot) -> None:
         self._bot = bot
-        self._pictures: dict[int, int] = {}  # run -> time stamp of the curve shown
+        self._pictures: dict[int, tuple[int, ...]] = {}  # run -> time stamps of what is shown
         self._edited: dict[int, float] = {}
 
     async def progress(self, run: Run, curve: Path | None) -> None:
@@ -152,8 +210,8 @@ class RunCards:
             if judge(error.code, error.status) not in (Verdict.GONE, Verdict.TOO_OLD):
                 raise
             channel = self._bot.get_partial_messageable(run.channel_id)
-            card = embed(words(run.locale), run, last_lines)
-            sent = await channel.send(embed=card, files=picture(curve))
+            card = await face(self._bot.house, words(run.locale), run, curve, last_lines)
+            sent = await channel.send(embed=card.embed, files=card.files(), view=card.view)
             await self._bot.house.store.runs.set_message(run.id, run.channel_id, sent.id)
         finally:
             self._pictures.pop(run.id, None)
@@ -164,10 +222,10 @@ class RunCards:
             return
         channel = self._bot.get_partial_messageable(run.channel_id)
         message = channel.get_partial_message(run.message_id)
-        card = embed(words(run.locale), run, last_lines)
-        stamp = curve.stat().st_mtime_ns if curve is not None else None
-        if stamp is None or self._pictures.get(run.id) == stamp:
-            await message.edit(embed=card)
+        card = await face(self._bot.house, words(run.locale), run, curve, last_lines)
+        stamp = card.stamp
+        if not stamp or self._pictures.get(run.id) == stamp:
+            await message.edit(embed=card.embed, view=card.view)
             return
-        await message.edit(embed=card, attachments=picture(curve))
+        await message.edit(embed=card.embed, view=card.view, attachments=card.files())
         self._pictures[run.id] = stamp

@@ -21,8 +21,9 @@ from bot.commands.common import (
 )
 from bot.commands.essay import Choice, suggest_styles
 from bot.filters import Filter, PatternError
-from bot.parameters import Kind
+from bot.parameters import FAMILY, Kind
 from bot.store.shapes import GuildSettings
+from bot.store.styles import pick
 from bot.words import LOCALES, Words, words
 from models.contract import BARS_MAX, BARS_MIN, WORDS_MAX, WORDS_MIN
 
@@ -132,11 +133,15 @@ async def style(
     interaction: Interaction, essay: str | None = None, beat: str | None = None
 ) -> None:
     """Choose the usual styles."""
-    styles = house_of(interaction).styles
+    house = house_of(interaction)
     found: dict[str, str | None] = {}
     kinds: tuple[tuple[Kind, str | None], ...] = (("essay", essay), ("beat", beat))
     for kind, name in kinds:
-        found[f"{kind}_style"] = styles.find(kind, name) if name else None
+        own = await house.store.styles.visible(interaction.guild_id, FAMILY[kind].value)
+        taught = pick(own, name) if name else None
+        found[f"{kind}_style"] = (
+            taught.name if taught else house.styles.find(kind, name) if name else None
+        )
         if name and found[f"{kind}_style"] is None:
             raise Refusal("settings.style_unknown", value=name[:40])
     await _save(interaction, **found)

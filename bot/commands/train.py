@@ -1,25 +1,44 @@
-"""``/train``: start, watch and stop the training of the models, for those who run the bot."""
+"""``/train``: start, watch, stop and resume the training of the models and of styles."""
 
 from __future__ import annotations
 
+import asyncio
+import io
+from datetime import timedelta
+
 import discord
 from discord import app_commands
+from discord.utils import format_dt, utcnow
 
+from bot import cards, limits
+from bot.cards import plain
 from bot.commands.common import (
     Interaction,
     Refusal,
     house_of,
-    is_operator,
+    is_style_admin,
+    suggest_own_styles,
     text,
     words_for,
     words_here,
 )
 from bot.commands.essay import Choice
-from bot.commands.run_card import RunCards, embed, picture
+from bot.commands.run_access import (
+    PRESETS,
+    Order,
+    find_run,
+    order,
+    refusal,
+    seen_styles,
+    usual_preset,
+)
+from bot.commands.run_buttons import confirm_row, resume_here
+from bot.commands.run_card import ICONS, RunCards, face
 from bot.commands.settings import Refused
+from bot.commands.style_report import amount
 from bot.runs import MINUTES_MAX, MINUTES_MIN, RunRefused
-from bot.sentences import Sentence
 from bot.store.shapes import Run
+from bot.words import Words
 from models.contract import Family
 
 __all__ = ["COMMANDS", "RunCards"]
@@ -27,15 +46,21 @@ __all__ = ["COMMANDS", "RunCards"]
 _FAMILIES = [Choice(name=text(f"train.{family}"), value=family.value) for family in Family]
 #: Runs that one answer shows: Discord takes ten embeds.
 SHOWN = 6
+LISTED = 15
+#: Bytes of a log that are handed over.
+LOG_BYTES = 500_000
+MINUTES = 20
 
 
 class Train(app_commands.Group):
-    """The group; retraining changes the model of every server, so no server's admins count."""
+    """The group: for who runs the bot, and for the admins of a server its own styles."""
 
     async def interaction_check(self, interaction: Interaction, /) -> bool:
-        """Let only those in who run this bot, as the command runs."""
-        if not is_operator(interaction):
-            raise Refused("reply.owner_only")
+        """Let only admins in, as the command runs; each command looks at more."""
+        if interaction.type is not discord.InteractionType.autocomplete and (
+            not await is_style_admin(interaction)
+        ):
+            raise Refused("style.admin_only" if interaction.guild_id else "reply.owner_only")
         return True
 
 
@@ -52,39 +77,72 @@ train = Train(
     name=text("command.train.start.name"), description=text("command.train.start.description")
 )
 @app_commands.rename(
-    family=text("command.train.start.family.name"),
+    style=text("command.train.start.style.name"),
     minutes=text("command.train.start.minutes.name"),
+    preset=text("command.train.start.preset.name"),
+    family=text("command.train.start.family.name"),
 )
 @app_commands.describe(
-    family=text("command.train.start.family.description"),
+    style=text("command.train.start.style.description"),
     minutes=text("command.train.start.minutes.description"),
+    preset=text("command.train.start.preset.description"),
+    family=text("command.train.start.family.description"),
 )
-@app_commands.choices(family=_FAMILIES)
+@app_commands.choices(
+    family=_FAMILIES,
+    preset=[Choice(name=text(f"choice.{preset}"), value=preset) for preset in PRESETS],
+)
 async def start(
     interaction: Interaction,
-    family: str,
-    minutes: app_commands.Range[int, MINUTES_MIN, MINUTES_MAX],
+    style: str | None = None,
+    minutes: app_commands.Range[int, MINUTES_MIN, MINUTES_MAX] = MINUTES,
+    preset: str | None = None,
+    family: str | None = None,
 ) -> None:
-    """Queue a run; its card is the answer."""
+    """Show what would be learned from and how long it takes; a button starts it."""
     house = house_of(interaction)
-    say = await words_here(interaction)
+    asked = await order(interaction, style, family, minutes, preset or usual_preset(interaction))
     try:
-        run = await house.keeper.start(
-            Family(family),
-            minutes,
-            by=interaction.user.id,
-            guild_id=interaction.guild_id,
-            channel_id=interaction.channel_id,
-            locale=say.locale,
-        )
+        await house.keeper.check(asked.family, asked.style, asked.preset)
     except RunRefused as no:
-        raise _refusal(no) from no
-    sent = await interaction.response.send_message(embed=embed(say, run))
-    await house.store.runs.set_message(run.id, interaction.channel_id, sent.message_id)
-    # A run that ended before its message was known has not been shown yet.
-    now = await house.store.runs.get(run.id)
-    if now is not None and now.finished_at is not None:
-        await house.keeper.show_end(now)
+        raise refusal(no) from no
+    say = await words_here(interaction)
+    embed = await _question(interaction, say, asked)
+    await interaction.response.send_message(embed=embed, view=confirm_row(say, asked))
+
+
+@start.autocomplete("style")
+async def _style(interaction: Interaction, typed: str) -> list[Choice[str]]:
+    return await suggest_own_styles(interaction, typed) if await is_style_admin(interaction) else []
+
+
+async def _question(interaction: Interaction, say: Words, asked: Order) -> discord.Embed:
+    house = house_of(interaction)
+    title = say("train.title", family=say(f"train.{asked.family.value}"))
+    if asked.style is not None:
+        title += f" · {plain(asked.style.name)}"
+    before = await house.store.runs.open(asked.family.value)
+    left = sum(_left(run) for run in before) + 60.0 * asked.minutes
+    embed = discord.Embed(title=title, description=say("train.sure"), colour=cards.GREY)
+    if asked.style is not None:
+        data = amount(say, asked.style, await house.corpus.measure(asked.style))
+    else:
+        folder = house.settings.corpus_dir(asked.family.value)
+        files = await asyncio.to_thread(lambda: [p for p in folder.rglob("*") if p.is_file()])
+        data = f"{say.count('style.count', len(files))} · " + cards.size(
+            sum(path.stat().st_size for path in files)
+        )
+    when = format_dt(utcnow() + timedelta(seconds=left), "R")
+    embed.add_field(name=say("train.learns"), value=data, inline=False)
+    embed.add_field(name=say("train.ready"), value=when)
+    embed.add_field(name=say("train.preset"), value=asked.preset)
+    return embed
+
+
+def _left(run: Run) -> float:
+    """Say how many seconds an open run may still take."""
+    eta = run.progress.get("eta_s")
+    return float(eta) if isinstance(eta, int | float) else 60.0 * run.minutes
 
 
 @train.command(
@@ -92,21 +150,23 @@ async def start(
 )
 async def status(interaction: Interaction) -> None:
     """Show what runs and waits, and the last run of each family."""
-    house = house_of(interaction)
-    say = words_for(interaction)
-    runs = await house.store.runs.open()
+    house, say = house_of(interaction), words_for(interaction)
+    seen = await seen_styles(interaction)
+    runs = [run for run in await house.store.runs.open() if seen is None or run.style_id in seen]
     for family in Family:
         if not any(run.family == family.value for run in runs):
-            runs += await house.store.runs.history(family.value, limit=1)
+            runs += await house.store.runs.history(family.value, limit=1, styles=seen)
     if not runs:
         raise Refusal("train.nothing")
-    shown = runs[:SHOWN]
-    files = [file for run in shown for file in picture(house.keeper.curve(run))]
+    keeper = house.keeper
+    shown = [
+        await face(house, say, run, keeper.curve(run), keeper.last_lines(run))
+        for run in runs[:SHOWN]
+    ]
+    files = [file for one in shown for file in one.files()]
     try:
         await interaction.response.send_message(
-            embeds=[embed(say, run, house.keeper.last_lines(run)) for run in shown],
-            files=files,
-            ephemeral=True,
+            embeds=[one.embed for one in shown], files=files[: limits.FILES], ephemeral=True
         )
     finally:
         for file in files:  # discord.py closes those of messages, not those of first answers
@@ -121,23 +181,92 @@ async def status(interaction: Interaction) -> None:
 @app_commands.choices(family=_FAMILIES)
 async def stop(interaction: Interaction, family: str | None = None) -> None:
     """Stop the runs of a family, or of all."""
-    keeper = house_of(interaction).keeper
-    families = [Family(family)] if family is not None else list(Family)
-    stopped: list[Run] = [run for one in families for run in await keeper.stop(one)]
+    house, say = house_of(interaction), words_for(interaction)
+    seen = await seen_styles(interaction)
+    stopped: list[Run] = []
+    for run in await house.store.runs.open(family):
+        if seen is None or run.style_id in seen:
+            stopped += await house.keeper.stop(Family(run.family), run.id)
     if not stopped:
         raise Refusal("train.no_run")
-    say = words_for(interaction)
-    await interaction.response.send_message(
-        embeds=[embed(say, run) for run in stopped], ephemeral=True
+    shown = [await face(house, say, run, None) for run in stopped]
+    await interaction.response.send_message(embeds=[one.embed for one in shown], ephemeral=True)
+
+
+@train.command(
+    name=text("command.train.resume.name"), description=text("command.train.resume.description")
+)
+@app_commands.rename(run=text("command.train.run.name"))
+@app_commands.describe(run=text("command.train.run.description"))
+async def resume(interaction: Interaction, run: app_commands.Range[int, 1] | None = None) -> None:
+    """Go on with a run that was stopped or broke off, by default the last one."""
+    if run is not None:
+        await resume_here(interaction, await find_run(interaction, run))
+        return
+    house = house_of(interaction)
+    last = await house.store.runs.history(limit=LISTED, styles=await seen_styles(interaction))
+    found = next((one for one in last if house.keeper.resumable(one)), None)
+    if found is None:
+        raise Refusal("train.no_resume")
+    await resume_here(interaction, found)
+
+
+@train.command(
+    name=text("command.train.list.name"), description=text("command.train.list.description")
+)
+@app_commands.rename(page=text("command.train.list.page.name"))
+@app_commands.describe(page=text("command.train.list.page.description"))
+async def list_(interaction: Interaction, page: app_commands.Range[int, 1, 1000] = 1) -> None:
+    """List the runs, newest first."""
+    store, say = house_of(interaction).store, words_for(interaction)
+    seen = await seen_styles(interaction)
+    runs = await store.runs.history(limit=LISTED, styles=seen, page=page - 1)
+    if not runs:
+        raise Refusal("train.nothing")
+    names = {}
+    for style_id in {run.style_id for run in runs if run.style_id is not None}:
+        if (style := await store.styles.get(style_id)) is not None:
+            names[style_id] = style.name
+    lines = [_line(say, run, names.get(run.style_id or 0)) for run in runs]
+    embed = discord.Embed(
+        title=say("train.list"),
+        description=limits.clip("\n".join(lines), limits.EMBED_DESCRIPTION),
+        colour=cards.GREY,
     )
+    await interaction.response.send_message(embed=embed, ephemeral=True)
 
 
-def _refusal(no: RunRefused) -> Refusal:
-    """Make what the keeper says sayable in every language."""
-    sentence = no.sentence
-    if not isinstance(sentence, Sentence):
-        raise no
-    return Refusal(f"said.{sentence.key}", **sentence.values)
+def _line(say: Words, run: Run, style: str | None) -> str:
+    parts = [f"`#{run.id}` {ICONS[run.state]} {say(f'train.{run.family}')}"]
+    parts += [plain(style)] if style else []
+    parts += [run.version] if run.version else []
+    return " · ".join([*parts, format_dt(run.finished_at or run.created_at, "R")])
+
+
+@train.command(
+    name=text("command.train.log.name"), description=text("command.train.log.description")
+)
+@app_commands.rename(run=text("command.train.run.name"))
+@app_commands.describe(run=text("command.train.run.description"))
+async def log(interaction: Interaction, run: app_commands.Range[int, 1]) -> None:
+    """Hand over what a run has said, and what it learned from."""
+    house, say = house_of(interaction), words_for(interaction)
+    found = await find_run(interaction, run)
+    path = house.keeper.log(found)
+    if path is None:
+        raise Refusal("train.no_log", id=run)
+    data = (await asyncio.to_thread(path.read_bytes))[-LOG_BYTES:]
+    files = [discord.File(io.BytesIO(data or b"\n"), filename=f"run-{run}.txt")]
+    record = path.with_name("record.json")
+    if record.is_file():
+        files.append(discord.File(record, filename=f"run-{run}.json"))
+    try:
+        await interaction.response.send_message(
+            say("train.log", id=run), files=files, ephemeral=True
+        )
+    finally:
+        for file in files:
+            file.close()
 
 
 COMMANDS = (train,)

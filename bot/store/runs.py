@@ -62,6 +62,21 @@ class Runs:
         async with self._db.read() as db:
             return [mapping.run(row) for row in (await db.execute(asked)).all()]
 
+    async def of_version(self, family: str, version: str) -> Run | None:
+        """Find the run that made a version."""
+        asked = select(runs).where(runs.c.family == family, runs.c.version == version)
+        async with self._db.read() as db:
+            row = (await db.execute(asked.order_by(runs.c.id.desc()).limit(1))).one_or_none()
+        return None if row is None else mapping.run(row)
+
+    async def owners(self, family: str) -> dict[str, int]:
+        """Say which style each version that a style's run made belongs to."""
+        asked = select(runs.c.version, runs.c.style_id).where(
+            runs.c.family == family, runs.c.version.is_not(None), runs.c.style_id.is_not(None)
+        )
+        async with self._db.read() as db:
+            return {row.version: row.style_id for row in (await db.execute(asked)).all()}
+
     async def start(self, run_id: int, run_dir: str, pid: int | None = None) -> bool:
         """Move a waiting run to running; False when another one of its family runs."""
         try:

@@ -28,10 +28,12 @@ class Service:
 
     def __init__(self) -> None:
         self.reloads: list[Family] = []
+        self.refs: list[str] = []
         self.errors: list[Exception] = []
 
-    async def reload(self, family: Family) -> Reloaded:
+    async def reload(self, family: Family, ref: str = "live") -> Reloaded:
         self.reloads.append(family)
+        self.refs.append(ref)
         if self.errors:
             raise self.errors.pop(0)
         return Reloaded(family=family, before="e-1", now="e-2", seconds=0.1)

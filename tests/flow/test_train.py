@@ -53,9 +53,13 @@ def crown(world: World, member: Any) -> None:
 @pytest.fixture
 def carol(world: World) -> Any:
     """A manager of the guild, to whom Discord shows the command."""
+    return manager(world, "carol")
+
+
+def manager(world: World, name: str) -> Any:
     may = discord.Permissions(manage_guild=True)
-    role = world.guild.create_role("managers", permissions=may)
-    return world.guild.add_member(world.env.create_user("carol"), roles=[role])
+    role = world.guild.create_role(f"managers {name}", permissions=may)
+    return world.guild.add_member(world.env.create_user(name), roles=[role])
 
 
 @pytest.fixture
@@ -71,11 +75,21 @@ def teach(world: World, script: str) -> None:
     (corpus / "script").write_text(script)
 
 
+BASE = {"model": "essay", "minutes": 5, "preset": "tiny"}
+GO = "gwt:go:essay:0:5:tiny"
+
+
+async def press_start(asked: Any, member: Any) -> Any:
+    """Press the button under the question whether a run may start."""
+    assert asked.response is not None
+    assert not asked.ephemeral, asked.response.content
+    assert "Shall I start" in str(asked.response.message.embeds[0].description)
+    return await member.click(asked.response.message, custom_id=GO)
+
+
 async def begin(world: World, chief: Any, script: str) -> Run:
     teach(world, script)
-    result = await chief.slash(world.channel, "train start", family="essay", minutes=5)
-    assert result.response is not None
-    assert not result.ephemeral, result.response.content
+    await press_start(await chief.slash(world.channel, "train start", **BASE), chief)
     return (
         (await world.store.runs.open())[-1]
         if await world.store.runs.open()
@@ -164,32 +178,56 @@ async def test_status_shows_what_runs_and_what_waits(world: World, chief: Any) -
     first = await begin(world, chief, "wait")
     await until(world, first, RunState.RUNNING)
     await begin(world, chief, "wait")
-    third = await chief.slash(world.channel, "train start", family="essay", minutes=5)
+    third = await press_start(await chief.slash(world.channel, "train start", **BASE), chief)
     assert third.ephemeral
     assert "waiting already" in third.response.content
     told = await chief.slash(world.channel, "train status")
     texts = [embed.description or "" for embed in told.response.message.embeds]
     assert len(texts) == 2
     assert "Waiting for the run before it" in texts[1]
-    await chief.slash(world.channel, "train stop", family="essay")
+    await chief.slash(world.channel, "train stop", model="essay")
     await until(world, first, RunState.STOPPED)
     nothing = await chief.slash(world.channel, "train stop")
     assert nothing.ephemeral
 
 
-@pytest.mark.parametrize("command", ["train start", "train status", "train stop"])
-async def test_nobody_else_may(world: World, carol: Any, command: str) -> None:
+async def test_a_servers_admins_do_not_train_what_all_share(world: World, carol: Any) -> None:
     teach(world, "promote")
-    crown(world, world.bob)
-    options = {"family": "essay", "minutes": 5} if command == "train start" else {}
-    result = await carol.slash(world.channel, command, **options)
-    assert result.ephemeral
-    assert "Only the owner of this bot and its admins" in result.response.content
+    dora = manager(world, "dora")
+    crown(world, dora)
+    refused = await carol.slash(world.channel, "train start", **BASE)
+    assert refused.ephemeral
+    assert "Only the owner of this bot and its admins" in refused.response.content
+    asked = await dora.slash(world.channel, "train start", **BASE)
+    pressed = await carol.click(asked.response.message, custom_id=GO)
+    assert "Only the owner of this bot and its admins" in pressed.response.content
+    assert await world.store.runs.history() == []
+    await press_start(asked, dora)
+    assert len(await world.store.runs.history()) == 1
+    for command in ("train status", "train stop", "train list", "train resume"):
+        result = await carol.slash(world.channel, command)
+        assert result.ephemeral and "training run" in result.response.content
+    hidden = await carol.slash(world.channel, "train log", run=1)
+    assert "no training run number 1" in hidden.response.content
+
+
+@pytest.mark.parametrize("command", ["train start", "train status", "train stop", "train list"])
+async def test_nobody_else_may(world: World, chief: Any, command: str) -> None:
+    teach(world, "promote")
+    asked = await chief.slash(world.channel, "train start", **BASE)
+    pressed = await world.alice.click(asked.response.message, custom_id=GO)
+    assert "manage this server" in pressed.response.content
+    known = {one.name: one for one in await world.bot.tree.fetch_commands()}
+    world.guild.set_command_permissions(known["train"].id, {world.alice: True})
+    result = await world.alice.slash(
+        world.channel, command, **(BASE if command == "train start" else {})
+    )
+    assert result.ephemeral and "manage this server" in result.response.content
     assert await world.store.runs.history() == []
 
 
 async def test_an_empty_corpus_is_said_before_anything_starts(world: World, chief: Any) -> None:
-    result = await chief.slash(world.channel, "train start", family="music", minutes=5)
+    result = await chief.slash(world.channel, "train start", model="music", minutes=5)
     assert result.ephemeral
     assert "nothing to learn from" in result.response.content
 

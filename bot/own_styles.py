@@ -1,0 +1,51 @@
+"""Styles that guilds taught the models: which of them a request may use, and how it is asked for.
+
+Such a style is a version of its own, held by the service under the alias ``s<id>.live``. What the
+version learned is, for the model, the style ``own``; people see the name the guild gave it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from bot.asking import Ask, WrongValue
+from bot.parameters import FAMILY, Parameters
+from bot.sentences import Sentence
+from bot.store import GuildSettings, Outcome, Store, Style
+from bot.store.styles import pick
+from models.registry import Registry
+
+#: The style whose texts and songs a training run of a guild's documents reads.
+OWN = "own"
+
+
+async def own_style(
+    ask: Ask, guild: GuildSettings, store: Store, registry: Registry
+) -> Style | None:
+    """Find the guild's or published style that is asked for; raise WrongValue for an untrained one.
+
+    None when no such style is meant; another guild's is never found, whatever was typed.
+    """
+    usual = guild.essay_style if ask.kind == "essay" else guild.beat_style
+    wanted = str(ask.parameters.get("style") or usual or "").strip()
+    if not wanted:
+        return None
+    family = FAMILY[ask.kind].value
+    style = pick(await store.styles.visible(ask.guild_id, family), wanted)
+    if style is None:
+        return None
+    if style.live not in await asyncio.to_thread(registry.aliases, family):
+        raise WrongValue(Sentence("style_untrained", value=style.name))
+    return style
+
+
+def prompt_style(asked: Parameters) -> str | None:
+    """Name the style as the version that is asked knows it."""
+    return asked.style if asked.version is None else OWN
+
+
+def named(made: Outcome, asked: Parameters) -> Outcome:
+    """Give a result in a guild's style the name that people know."""
+    if asked.version is None or asked.style is None:
+        return made
+    return made.model_copy(update={"style": asked.style})
