@@ -1,4 +1,4 @@
-"""The training command line: ``python -m training essay | music | evaluate essay|music``."""
+"""The training command line: ``python -m training essay | music | evaluate | publish | ...``."""
 
 from __future__ import annotations
 
@@ -8,14 +8,20 @@ import typer
 
 from training.essays import commands as essays
 from training.music import commands as music
+from training.songs import commands as songs
 
 app = typer.Typer(help="Train and measure the models.", no_args_is_help=True, add_completion=False)
 measure = typer.Typer(help="Measure a version on held-out data.", no_args_is_help=True)
 app.command("essay")(essays.train)
 app.command("music")(music.train)
+app.command("collect")(songs.collect)
+app.command("transcribe")(songs.transcribe)
 measure.command("essay")(essays.evaluate)
 measure.command("music")(music.evaluate)
 app.add_typer(measure, name="evaluate")
+hand_over = typer.Typer(help="Publish a finished run as a version.", no_args_is_help=True)
+hand_over.command("essay")(essays.publish_run)
+app.add_typer(hand_over, name="publish")
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.WARNING)

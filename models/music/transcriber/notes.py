@@ -1,0 +1,146 @@
+"""Notes out of basic-pitch's picture: every peak is a candidate, and a small network judges it.
+
+Thresholds alone take overtones, echoes of drums and doubled octaves for notes. The network sees
+the pitches at musical distances, the spectrum before and after, and the drums of the moment.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from models.music.transcriber.net import Ears, Matrix
+from models.music.transcriber.pitches import FRAME, LOWEST, PITCHES, Pitches
+
+Ints = NDArray[np.int64]
+_LEAST = 0.22  # of an onset worth judging; the picture of silence is about 0.1
+_APART = 4  # frames between two onsets of one pitch
+_SOUNDS = 0.28  # the sounding curve of a note that goes on
+_PATIENCE = 9  # frames a note may fade under that and come back
+_SHORTEST = 4  # frames
+_REACH, _WIDE = 32, 36  # frames and pitches of padding around the pictures
+_NEAR = (-1, 0, 1)
+_TIMES = (-3, -2, -1, 0, 1, 2, 3)
+_INTERVALS = (-31, -28, -24, -19, -12, -7, -5, 5, 7, 12, 19, 24, 28)
+_COURSE = (-8, -4, -2, 0, 2, 4, 8, 12, 20)
+_SPECTRUM = (-10, -6, -3, -1, 0, 1, 2, 3, 5, 8, 14)
+_OVERTONES = (-24, -19, -12, -1, 1, 12, 19, 24)
+
+
+@dataclass(frozen=True, order=True)
+class Heard:
+    """One pitched note as it was heard: seconds, MIDI pitch, how sure and how loud (0..1)."""
+
+    start: float
+    end: float
+    pitch: int
+    sure: float
+    loud: float
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """Every picture of one recording that notes are judged by."""
+
+    pitches: Pitches
+    spectrum: Matrix  # semitones, log energy
+    drums: Matrix  # activity of the drums
+
+
+@dataclass(frozen=True, eq=False)
+class Candidates:
+    """Places where a note may begin, in order of time, with what the network says of each."""
+
+    frame: Ints
+    pitch: Ints  # column
+    sure: Matrix
+
+
+def find_candidates(pitches: Pitches) -> tuple[Ints, Ints]:
+    """Give (frames, columns) of the peaks of the onset picture."""
+    onset = pitches.beginning
+    top = ndimage.maximum_filter1d(onset, 2 * _APART - 1, axis=0, mode="constant")
+    frame, column = np.nonzero((onset == top) & (onset >= _LEAST))
+    return frame.astype(np.int64), column.astype(np.int64)
+
+
+def note_features(scene: Scene, frame: Ints, column: Ints) -> Matrix:
+    """Lay out what the network sees of each candidate."""
+    onset, sounding = (
+        np.pad(picture, ((_REACH, _REACH), (_WIDE, _WIDE)))
+        for picture in (scene.pitches.beginning, scene.pitches.sounding)
+    )
+    wide = _WIDE - (scene.spectrum.shape[1] - PITCHES)
+    spectrum = np.pad(scene.spectrum, ((_REACH, _REACH), (_WIDE, wide)), constant_values=-5.0)
+    top = ndimage.maximum_filter1d(onset, 5, axis=0)
+    mean = ndimage.uniform_filter1d(sounding, 7, axis=0, origin=-3)
+    t, p = frame + _REACH, column + _WIDE
+    level = spectrum[t + 3].max(axis=1)
+    seen = [onset[t + dt, p + dp] for dp in _NEAR for dt in _TIMES]
+    seen += [picture[t, p + dp] for picture in (top, mean) for dp in _INTERVALS]
+    seen += [sounding[t + dt, p] for dt in _COURSE]
+    seen += [sounding[t + dt, p + dp] for dp in (-1, 1) for dt in (0, 4)]
+    seen += [spectrum[t + dt, p] - level for dt in _SPECTRUM]
+    seen += [spectrum[t + 3, p + dp] - level for dp in _OVERTONES]
+    seen += [spectrum[t + 3, p + dp] - spectrum[t - 5, p + dp] for dp in (0, *_OVERTONES)]
+    drums = ndimage.maximum_filter1d(scene.drums, 5, axis=0)
+    seen += list(drums[frame].T)
+    seen += [top[t].sum(axis=1), mean[t].sum(axis=1), level, (column / PITCHES).astype(np.float32)]
+    seen += [top[t - 2].max(axis=1), (top[t] > 0.3).sum(axis=1) / 8]
+    return np.stack(seen, axis=1).astype(np.float32)
+
+
+def judge(scene: Scene, ears: Ears) -> Candidates:
+    """Find every candidate and say how surely it is a note."""
+    frame, column = find_candidates(scene.pitches)
+    if not len(frame):
+        return Candidates(frame, column, np.zeros(0, np.float32))
+    sure = ears.notes.probabilities(note_features(scene, frame, column))[:, 0]
+    return Candidates(frame, column, sure)
+
+
+def notes_of(scene: Scene, candidates: Candidates, threshold: float) -> list[Heard]:
+    """Make notes of the candidates that are sure enough: each lasts while its pitch sounds."""
+    kept = candidates.sure >= threshold
+    notes = []
+    for column in np.unique(candidates.pitch[kept]):
+        rows = np.flatnonzero(kept & (candidates.pitch == column))
+        starts = candidates.frame[rows]
+        limits = [*starts[1:].tolist(), len(scene.pitches)]
+        curve = scene.pitches.sounding[:, column]
+        for row, start, limit in zip(rows, starts.tolist(), limits, strict=True):
+            end = _end(curve, start, limit)
+            loud = float(scene.spectrum[start : start + 6, column].max())
+            place = _between(scene.pitches.beginning[:, column], start)
+            notes.append(
+                Heard(
+                    place * FRAME,
+                    end * FRAME,
+                    int(column) + LOWEST,
+                    float(candidates.sure[row]),
+                    float(np.clip(1 + loud / 3, 0.2, 1)),
+                )
+            )
+    return sorted(notes)
+
+
+def _end(curve: Matrix, start: int, limit: int) -> int:
+    """Follow a pitch from its onset to where it has died away."""
+    quiet = np.flatnonzero(curve[start + 1 : limit] < _SOUNDS) + start + 1
+    end = limit
+    if len(quiet):
+        run = np.split(quiet, np.flatnonzero(np.diff(quiet) > 1) + 1)
+        long = [part for part in run if len(part) >= _PATIENCE or part[-1] == limit - 1]
+        end = int(long[0][0]) if long else limit
+    return min(max(end, start + _SHORTEST), max(limit, start + 1))
+
+
+def _between(curve: Matrix, frame: int) -> float:
+    """Find the place of a peak between frames."""
+    if not 0 < frame < len(curve) - 1:
+        return float(frame)
+    before, here, after = curve[frame - 1 : frame + 2].tolist()
+    return float(frame + (after - before) / max(before + here + after, 1e-6))

@@ -1,0 +1,116 @@
+"""Who plays a note: bass, keys, lead or pad, judged by register, company, length and tone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.music.transcriber.net import Ears, Matrix
+from models.music.transcriber.notes import Heard, Scene
+from models.music.transcriber.pitches import FRAME, LOWEST
+
+PARTS = ("bass", "keys", "lead", "pad")
+_TOGETHER = 0.04  # seconds apart that still are one chord
+_OVERTONES = (12, 19, 24, 28)
+_HABIT = 3.0  # how strongly a note follows what its neighbours in pitch and time play
+_NEIGHBOURS = 8
+
+
+def part_features(notes: Sequence[Heard], scene: Scene) -> Matrix:
+    """Lay out what the network sees of each note."""
+    start, end, pitch = (
+        np.array([getattr(n, name) for n in notes], np.float64)
+        for name in ("start", "end", "pitch")
+    )
+    together = np.abs(start[:, None] - start[None]) <= _TOGETHER
+    sounding = (start[None] <= start[:, None] + _TOGETHER) & (end[None] > start[:, None] + 0.02)
+    above, below = pitch[None] > pitch[:, None], pitch[None] < pitch[:, None]
+    low = np.where(sounding, pitch[None], 127).min(axis=1)
+    high = np.where(sounding, pitch[None], 0).max(axis=1)
+    ranks = [(mask & side).sum(axis=1) for mask in (together, sounding) for side in (above, below)]
+    near = np.abs(start[:, None] - start[None]) < 2.0
+    centre = np.array([pitch[row].mean() for row in near])
+    seen = [
+        pitch / 12, np.minimum(end - start, 4), np.log(np.maximum(end - start, 0.02)),
+        *(np.minimum(rank, 4) for rank in ranks), (pitch - low) / 12, (high - pitch) / 12,
+        (pitch - centre) / 12, _gap(start, pitch), near.sum(axis=1) / 20,
+        np.array([n.loud for n in notes]), np.array([n.sure for n in notes]),
+        *_tone(start, end, pitch.astype(int), scene),
+    ]  # fmt: skip
+    return np.stack(seen, axis=1).astype(np.float32)
+
+
+def _gap(start: NDArray[np.float64], pitch: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Give the pitch distance to the nearest note that begins shortly before or after."""
+    away = np.abs(start[:, None] - start[None])
+    close = (away > _TOGETHER) & (away < 0.7)
+    jump = np.where(close, np.abs(pitch[:, None] - pitch[None]), 24.0)
+    return np.asarray(np.minimum(jump.min(axis=1), 24) / 12, np.float64)
+
+
+def _tone(
+    start: NDArray[np.float64], end: NDArray[np.float64], pitch: NDArray[np.int64], scene: Scene
+) -> list[NDArray[np.float32]]:
+    """Give overtones, attack and decay of each note."""
+    spectrum, last = scene.spectrum, len(scene.spectrum) - 1
+    frame = np.minimum((start / FRAME).astype(int), last)
+    column = np.clip(pitch - LOWEST, 0, spectrum.shape[1] - 1)
+    later = [np.minimum(frame + step, last) for step in (3, 8, 20)]
+    before = np.maximum(frame - 5, 0)
+    end_frame = np.clip((end / FRAME).astype(int) - 2, frame, last)
+    here = spectrum[later[0], column]
+    tone = [
+        spectrum[later[0], np.minimum(column + step, spectrum.shape[1] - 1)] - here
+        for step in _OVERTONES
+    ]
+    tone += [spectrum[rows, column] - here for rows in (before, *later[1:], end_frame)]
+    sounding = scene.pitches.sounding
+    cell = np.clip(column, 0, sounding.shape[1] - 1)
+    tone += [sounding[rows, cell] for rows in later]
+    return [*tone, here - spectrum[later[0]].max(axis=1)]
+
+
+def split(notes: Sequence[Heard], scene: Scene, ears: Ears) -> Mapping[str, list[Heard]]:
+    """Deal the notes out to the parts; a note leans towards what its neighbours are."""
+    dealt: dict[str, list[Heard]] = {part: [] for part in PARTS}
+    if not notes:
+        return dealt
+    logits = ears.parts.logits(part_features(notes, scene))
+    start, pitch = (
+        np.array([getattr(n, f) for n in notes], np.float64) for f in ("start", "pitch")
+    )
+    loose = np.exp(logits - logits.max(axis=1, keepdims=True))
+    loose /= loose.sum(axis=1, keepdims=True)
+    for note, part in zip(notes, _leaning(logits, loose, start, pitch), strict=True):
+        dealt[PARTS[int(part)]].append(note)
+    dealt["bass"] = _one_voice(dealt["bass"])
+    return dealt
+
+
+def _leaning(
+    logits: Matrix, loose: Matrix, start: NDArray[np.float64], pitch: NDArray[np.float64]
+) -> NDArray[np.int64]:
+    """Add the mean opinion on the nearest notes to each note's own."""
+    chosen = np.zeros(len(logits), np.int64)
+    for index in range(len(logits)):
+        low, high = np.searchsorted(start, [start[index] - 4, start[index] + 4])
+        away = np.abs(pitch[low:high] - pitch[index]) / 4 + np.abs(start[low:high] - start[index])
+        nearest = low + np.argsort(away, kind="stable")[:_NEIGHBOURS]
+        opinion = np.log(loose[nearest].mean(axis=0) + 1e-3)
+        chosen[index] = int(np.argmax(logits[index] + _HABIT * opinion))
+    return chosen
+
+
+def _one_voice(notes: Sequence[Heard]) -> list[Heard]:
+    """Let the bass play one note at a time: of two at once the lower one stays."""
+    voice: list[Heard] = []
+    for note in sorted(notes, key=lambda n: (n.start, n.pitch)):
+        if voice and note.start - voice[-1].start <= _TOGETHER:
+            continue
+        if voice and voice[-1].end > note.start:
+            last = voice.pop()
+            voice.append(Heard(last.start, note.start, last.pitch, last.sure, last.loud))
+        voice.append(note)
+    return voice

@@ -1,0 +1,1 @@
+"""Song collections: fetched by a sheet, turned from audio into MIDI."""

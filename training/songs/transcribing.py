@@ -1,0 +1,186 @@
+"""Folders of audio become folders of MIDI, file by file, whatever single files hold.
+
+``report.jsonl`` in the output folder has one line a file; a run that was cut off goes on where it
+was, because a file is known again by its hash. A copy of a song is not transcribed twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from dataclasses import asdict, dataclass, fields, replace
+from multiprocessing import get_context
+from pathlib import Path
+
+from models.music.transcriber import Transcription, TranscriptionError, analyse
+from models.music.transcriber.decoding import LARGEST
+from training.songs.files import append, digest, read_lines, rewrite
+
+REPORT, SUMMARY = "report.jsonl", "summary.json"
+AUDIO = (".mp3", ".wav", ".flac", ".ogg", ".opus", ".m4a", ".aac", ".aif", ".aiff", ".wma")
+FEWEST_BARS = 8  # that are sure, for a song to be worth training on
+_AHEAD = 4  # files a worker that wait for it
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one file; ``midi`` is its name in the output folder, if it has any."""
+
+    file: str
+    sha256: str
+    state: str  # done, refused, copy
+    sentence: str
+    midi: str | None = None
+    bpm: float | None = None
+    key: str | None = None
+    bars: int = 0
+    bars_kept: int = 0
+    notes: Mapping[str, int] | None = None
+    seconds: float = 0.0  # of audio
+    confidence: float | None = None
+
+
+@dataclass(frozen=True)
+class Work:
+    """One file to transcribe: where it lies, its name in the folder and its hash."""
+
+    path: Path
+    name: str
+    sha256: str
+
+
+def audio_files(folder: Path) -> list[Path]:
+    """Find the audio files of a folder, also in folders below, in order of their names."""
+    found = (p for p in folder.rglob("*") if p.suffix.lower() in AUDIO and p.is_file())
+    return sorted(found)
+
+
+def transcribe_folder(
+    folder: Path, out: Path, *, jobs: int = 1, say: Callable[[Outcome, int, int], None]
+) -> list[Outcome]:
+    """Transcribe every audio file that is not in the report yet; give the whole report."""
+    out.mkdir(parents=True, exist_ok=True)
+    known = {outcome.sha256: outcome for outcome in read_report(out) if _stands(outcome, out)}
+    rewrite(out / REPORT, map(asdict, known.values()))
+    files = audio_files(folder)
+    done: list[Outcome] = []
+    with (out / REPORT).open("a", encoding="utf-8") as report:
+        for outcome in _outcomes(files, folder, out, known, jobs):
+            if outcome.sha256 not in known:
+                append(report, asdict(outcome))
+            done.append(outcome)
+            say(outcome, len(done), len(files))
+    rewrite(out / REPORT, map(asdict, done))
+    rewrite(out / SUMMARY, [summary_of(done)])
+    return done
+
+
+def _outcomes(
+    files: Sequence[Path], folder: Path, out: Path, known: Mapping[str, Outcome], jobs: int
+) -> Iterator[Outcome]:
+    """Give the outcome of every file in order; those that are new come from the workers."""
+    seen: dict[str, str] = {}
+    waiting: list[Outcome | Future[Outcome]] = []
+    # Forking a process whose libraries run threads may hang: each worker starts afresh.
+    pool = ProcessPoolExecutor(jobs, get_context("spawn")) if jobs > 1 else None
+    try:
+        for path in files:
+            name = path.relative_to(folder).as_posix()
+            sha256 = digest(path)
+            if sha256 in seen:
+                sentence = f"It is a copy of {seen[sha256]}."
+                waiting.append(Outcome(name, sha256, "copy", sentence))
+            elif sha256 in known:
+                waiting.append(replace(known[sha256], file=name))
+            elif pool:
+                waiting.append(pool.submit(transcribe_file, Work(path, name, sha256), out))
+            else:
+                waiting.append(transcribe_file(Work(path, name, sha256), out))
+            seen.setdefault(sha256, name)
+            while waiting and (len(waiting) > jobs * _AHEAD or not isinstance(waiting[0], Future)):
+                yield _result(waiting.pop(0))
+        for outcome in waiting:
+            yield _result(outcome)
+    finally:
+        if pool:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _result(outcome: Outcome | Future[Outcome]) -> Outcome:
+    return outcome.result() if isinstance(outcome, Future) else outcome
+
+
+def transcribe_file(work: Work, out: Path) -> Outcome:
+    """Transcribe one file and write its MIDI; what goes wrong is the outcome's sentence."""
+    try:
+        if work.path.stat().st_size > LARGEST:
+            raise TranscriptionError(f"The file is larger than {LARGEST // 1_000_000} MB.")
+        heard = analyse(work.path.read_bytes(), threads=1)
+        return _kept(work, heard, out)
+    except TranscriptionError as error:
+        return Outcome(work.name, work.sha256, "refused", str(error))
+    except OSError:
+        return Outcome(work.name, work.sha256, "refused", "The file cannot be read.")
+
+
+def _kept(work: Work, heard: Transcription, out: Path) -> Outcome:
+    bars, kept = len(heard.confidence), len(heard.bars)
+    mean = round(sum(heard.confidence) / bars, 3)
+    facts = {
+        "bpm": round(heard.bpm, 2), "key": heard.key, "bars": bars, "bars_kept": kept,
+        "seconds": round(heard.seconds, 2), "confidence": mean,
+    }  # fmt: skip
+    if kept < FEWEST_BARS:
+        sentence = (
+            f"Only {kept} of {bars} bars could be heard well enough; {FEWEST_BARS} are needed."
+        )
+        return Outcome(work.name, work.sha256, "refused", sentence, **facts)  # type: ignore[arg-type]
+    midi = heard.midi()
+    target = midi_name(work)
+    path = out / target
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_suffix(".part")
+    midi.write(str(unfinished))
+    unfinished.replace(path)
+    notes = {instrument.name: len(instrument.notes) for instrument in midi.instruments}
+    sentence = f"{kept} of {bars} bars are kept, at {heard.bpm:.0f} bpm in {heard.key}."
+    return Outcome(
+        work.name,
+        work.sha256,
+        "done",
+        sentence,
+        target,
+        notes=notes,
+        **facts,  # type: ignore[arg-type]
+    )
+
+
+def midi_name(work: Work) -> str:
+    """Name the MIDI file after the audio file, told apart from others of that name by its hash."""
+    return str(Path(work.name).with_suffix("").as_posix()) + f".{work.sha256[:8]}.mid"
+
+
+def read_report(out: Path) -> list[Outcome]:
+    """Read the outcomes of a folder."""
+    known = {field.name for field in fields(Outcome)}
+    lines = [line for line in read_lines(out / REPORT) if known == line.keys()]
+    return [Outcome(**line) for line in lines]
+
+
+def _stands(outcome: Outcome, out: Path) -> bool:
+    """Say whether an outcome need not be made again."""
+    if outcome.state == "done":
+        return outcome.midi is not None and (out / outcome.midi).exists()
+    return outcome.state == "refused"
+
+
+def summary_of(outcomes: Sequence[Outcome]) -> dict[str, object]:
+    """Count what became of the files."""
+    done = [o for o in outcomes if o.state == "done"]
+    return {
+        "files": len(outcomes), "done": len(done),
+        "refused": sum(o.state == "refused" for o in outcomes),
+        "copies": sum(o.state == "copy" for o in outcomes),
+        "bars": sum(o.bars for o in done), "bars_kept": sum(o.bars_kept for o in done),
+        "minutes_of_audio": round(sum(o.seconds for o in done) / 60, 1),
+    }  # fmt: skip
