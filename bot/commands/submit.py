@@ -51,7 +51,9 @@ async def submit(
     house = house_of(interaction)
     if house.closing:
         raise Refusal("reply.stopping")
-    answer = await _admit_in_time(_admit(interaction, kind, values, parent_id, sample), interaction)
+    entering = _admit(interaction, kind, values, parent_id, sample)
+    # A file from a person takes longer and is more often wrong: that is for their eyes only.
+    answer = await _admit_in_time(entering, interaction, hidden=sample is not None)
     if isinstance(answer, Refused):
         metrics.REFUSED.labels(answer.sentence.key).inc()
         await _refuse(interaction, cards.plain(words_for(interaction).say(answer.sentence)))
@@ -94,14 +96,15 @@ def kept_sample(interaction: Interaction, request: Request) -> Fetch | None:
 
 
 async def _admit_in_time(
-    entering: Coroutine[Any, Any, Admitted | Refused], interaction: Interaction
+    entering: Coroutine[Any, Any, Admitted | Refused], interaction: Interaction, *, hidden: bool
 ) -> Admitted | Refused:
     admission = asyncio.create_task(entering)
     done, _ = await asyncio.wait({admission}, timeout=ADMISSION_SECONDS)
     if done:
         return await admission
     try:
-        await interaction.response.defer(thinking=True)
+        interaction.extras["hidden"] = hidden
+        await interaction.response.defer(ephemeral=hidden, thinking=True)
     except UNSURE as error:
         log.warning("deferral unsure", error=type(error).__name__)
     except BaseException:
@@ -145,6 +148,13 @@ async def _admit(
 async def _acknowledge(interaction: Interaction, card: Card) -> int | None:
     """Send the status card as the answer itself; return its message's id."""
     assert card.view is not None
+    if interaction.extras.get("hidden"):
+        # What was deferred stays hidden; only what follows its end can be everybody's.
+        await interaction.edit_original_response(
+            content=words_for(interaction)("reply.sample_read")
+        )
+        posted = await interaction.followup.send(embed=card.embed, view=card.view, wait=True)
+        return posted.id
     if interaction.response.is_done():
         message = await interaction.edit_original_response(embed=card.embed, view=card.view)
         return message.id
@@ -170,9 +180,8 @@ def _is_at_home(interaction: Interaction) -> bool:
 
 async def _refuse(interaction: Interaction, sentence: str) -> None:
     if interaction.response.is_done():
-        # The answer that was deferred would be everybody's; one that follows it need not be.
-        await interaction.delete_original_response()
-        await interaction.followup.send(sentence, ephemeral=True)
+        # Whether everybody sees the answer was settled when it was deferred.
+        await interaction.edit_original_response(content=sentence)
     else:
         await whisper(interaction, sentence)
 

@@ -82,7 +82,7 @@ async def test_audio_over_the_limit_is_left_out_and_said(
 
 @pytest.mark.parametrize(
     "options",
-    [{"bpm": 59}, {"bpm": 181}, {"bars": 3}, {"bars": 33}, {"key": "H"}, {"format": "aac"}],
+    [{"bpm": 59}, {"bpm": 181}, {"bars": 3}, {"bars": 65}, {"key": "H"}, {"format": "aac"}],
 )
 async def test_discord_itself_refuses_what_is_out_of_range(
     world: World, options: dict[str, Any]
