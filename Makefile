@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # For a CPU-only machine: make demo PIP_ARGS="--extra-index-url https://download.pytorch.org/whl/cpu"
 PIP_ARGS ?=
 
-.PHONY: demo run test check sync doctor migrate clean
+.PHONY: demo run test check load kills sync doctor migrate clean
 
 demo: $(VENV)/.ready
 	$(BIN)/python -m bot demo
@@ -30,6 +30,12 @@ check: $(VENV)/.ready-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy bot models training migrations benchmarks
 	$(BIN)/python -m pytest tests/test_imports.py
+
+load: $(VENV)/.ready-dev
+	$(BIN)/python -m benchmarks.load
+
+kills: $(VENV)/.ready-dev
+	$(BIN)/python -m benchmarks.kills
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
