@@ -1,10 +1,14 @@
 import struct
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from models.music import soundfont
 from models.music.dsp import RATE, Audio
+from models.music.encoding import FFMPEG
 from models.music.song import Note
 from models.music.soundfont import SoundFont, SoundFontError
 from models.music.styles import STYLES, Voice
@@ -107,11 +111,46 @@ def test_a_hand_made_font_loops_and_transposes(tmp_path: Path) -> None:
         assert abs(cents_off(font.tone(0, key, 90, 1.0), key)) < 3
 
 
-def _tiny(path: Path) -> Path:
-    """Write a font of one looped sine at A4 that answers to keys 40 to 90."""
+def test_packed_samples_sound_like_plain_ones(tmp_path: Path) -> None:
+    plain = SoundFont(_tiny(tmp_path / "tiny.sf2"))
+    packed = SoundFont(_tiny(tmp_path / "tiny.sf3", _vorbis))
+    for key in (57, 69, 81):
+        one, other = (font.tone(0, key, 90, 1.0) for font in (plain, packed))
+        assert one.shape == other.shape
+        assert abs(cents_off(other, key)) < 3
+        levels = [float(np.sqrt((sound**2).mean())) for sound in (one, other)]
+        assert levels[1] == pytest.approx(levels[0], rel=0.05)
+
+
+def test_a_packed_sample_is_decoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    font = SoundFont(_tiny(tmp_path / "tiny.sf3", _vorbis))
+    first = font.tone(0, 69, 90, 0.2)
+    monkeypatch.setattr(soundfont, "_unpack", lambda ogg: pytest.fail("decoded again"))
+    assert np.array_equal(font.tone(0, 69, 90, 0.2), first)
+
+
+def test_a_packed_sample_that_cannot_be_decoded_is_one_plain_sentence(tmp_path: Path) -> None:
+    font = SoundFont(_tiny(tmp_path / "tiny.sf3", lambda raw: b"OggS" + raw[:400]))
+    with pytest.raises(SoundFontError, match=r"^A sample of the SoundFont cannot be decoded\.$"):
+        font.tone(0, 69, 90, 0.2)
+
+
+def _vorbis(raw: bytes) -> bytes:
+    """Encode 16-bit mono as Ogg Vorbis."""
+    command = [FFMPEG, "-v", "error", "-f", "s16le", "-ar", "44000", "-ac", "1", "-i", "-"]
+    command += ["-c:a", "libvorbis", "-q:a", "8", "-f", "ogg", "-"]
+    return subprocess.run(command, input=raw, capture_output=True, check=True).stdout
+
+
+def _tiny(path: Path, pack: Callable[[bytes], bytes] | None = None) -> Path:
+    """Write a font of one looped sine at A4 that answers to keys 40 to 90; packed it is an SF3."""
     cycle = np.sin(2 * np.pi * np.arange(100) / 100) * 20000
     samples = np.tile(cycle, 12).astype("<i2").tobytes() + b"\0" * 92
     rate = 44000  # 100 samples a cycle: 440 Hz
+    end, kind = 1200, 1
+    if pack:
+        samples = pack(samples)
+        end, kind = len(samples), 0x11  # places are bytes
 
     def chunk(name: bytes, data: bytes) -> bytes:
         return name + struct.pack("<I", len(data)) + data + b"\0" * (len(data) % 2)
@@ -126,7 +165,7 @@ def _tiny(path: Path) -> Path:
         (b"ibag", struct.pack("<HHHH", 0, 0, 3, 0)),
         (b"imod", b"\0" * 10),
         (b"igen", struct.pack("<HBBHhHh", 43, 40, 90, 54, 1, 53, 0) + b"\0" * 4),
-        (b"shdr", struct.pack("<20s5IBbHH", name, 0, 1200, 100, 1100, rate, 69, 0, 0, 1)
+        (b"shdr", struct.pack("<20s5IBbHH", name, 0, end, 100, 1100, rate, 69, 0, 0, kind)
          + b"\0" * 46),
     ]  # fmt: skip
     body = b"sfbk"
