@@ -25,3 +25,8 @@ def read_about(path: Path | None, private: About) -> About:
     if not first.startswith("Licence: "):
         raise ValueError(f"The first line of {path} must be 'Licence: ...'.")
     return About(first.removeprefix("Licence: ").strip(), text.strip())
+
+
+def made_for(alias: str | None) -> str:
+    """Say in a card which alias a version was made for; the usual one needs no word."""
+    return "" if alias in (None, "live") else f"It was made for the alias `{alias}`. "

@@ -20,5 +20,8 @@ WarmStart = Annotated[
 RegistryFolder = Annotated[Path | None, typer.Option(help="Where new versions go.")]
 PublishAs = Annotated[str | None, typer.Option("--publish", help="Version's name.")]
 Promote = Annotated[bool, typer.Option(help="Make it live if it passes the gate.")]
+Alias = Annotated[
+    str, typer.Option(help="What --promote moves: live, or a style's own as in s12.live.")
+]
 AboutFile = Annotated[Path | None, typer.Option(help="Text on data and licence for the card.")]
 Threads = Annotated[int | None, typer.Option(help="CPU threads.")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -9,6 +10,8 @@ from typing import Literal
 from models.registry import Registry, Version
 from training.runs import Outcome
 
+LIVE = "live"
+_ALIAS = re.compile(r"(?:[a-z0-9][a-z0-9._-]{0,48}\.)?live")
 MARGIN = 0.02  # of a plain figure's live value
 
 
@@ -43,19 +46,41 @@ def judge(candidate: Figures, live: Figures | None) -> list[str]:
     return complaints
 
 
+def check_alias(alias: str) -> str:
+    """Give an alias that may be promoted to; raise ValueError for any other name."""
+    if not _ALIAS.fullmatch(alias):
+        raise ValueError(f"{alias!r} cannot be moved: give live, or a name as in s12.live.")
+    return alias
+
+
+def rival(registry: Registry, family: str, alias: str = LIVE) -> Version | None:
+    """Find what a candidate is compared with: the alias' version, else the live one, else none."""
+    aliases = registry.aliases(family)
+    known = next((name for name in (alias, LIVE) if name in aliases), None)
+    return registry.resolve(family, known) if known else None
+
+
 def promote(
-    registry: Registry, family: str, version: Version, candidate: Figures, live: Figures | None
+    registry: Registry,
+    family: str,
+    version: Version,
+    candidate: Figures,
+    live: Figures | None,
+    alias: str = LIVE,
 ) -> Outcome:
-    """Make a version live if it is nowhere worse than the live one; say so in one sentence."""
+    """Move an alias to a version that is nowhere worse than its rival; say so in one sentence."""
+    prefix = check_alias(alias).removesuffix(LIVE)
     complaints = judge(candidate, live)
     values = {name: _figure(value).value for name, value in candidate.items()}
+    before = {name: _figure(value).value for name, value in (live or {}).items()}
     if complaints:
         sentence = f"The new version {version.name} stays a candidate: {complaints[0]}."
-        registry.move_alias(family, "candidate", version.name, why=sentence)
-        return Outcome("refused", sentence, version.name, values)
-    sentence = f"The new version {version.name} is live{_gain(candidate, live)}."
-    registry.move_alias(family, "live", version.name, why=sentence)
-    return Outcome("promoted", sentence, version.name, values)
+        registry.move_alias(family, f"{prefix}candidate", version.name, why=sentence)
+        return Outcome("refused", sentence, version.name, values, before)
+    place = f" for {prefix[:-1]}" if prefix else ""
+    sentence = f"The new version {version.name} is live{place}{_gain(candidate, live)}."
+    registry.move_alias(family, alias, version.name, why=sentence)
+    return Outcome("promoted", sentence, version.name, values, before)
 
 
 def fresh_name(registry: Registry, family: str) -> str:

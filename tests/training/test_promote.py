@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from models.registry import Registry, Version
-from training.promote import Figure, fresh_name, judge, promote
+from training.promote import Figure, check_alias, fresh_name, judge, promote, rival
 from training.runs import Outcome, read_outcome
 
 
@@ -51,6 +51,39 @@ def test_a_worse_one_stays_a_candidate(registry: Registry, tmp_path: Path) -> No
         "The new version two stays a candidate: repeated 4 grams is 0.2 instead of 0.1."
     )
     assert registry.aliases("essay") == {"live": "one", "candidate": "two"}
+
+
+def test_a_style_has_aliases_of_its_own(registry: Registry, tmp_path: Path) -> None:
+    assert rival(registry, "essay", "s12.live") is None
+    registry.move_alias("essay", "live", version(registry, "one", tmp_path).name)
+    rivals = [rival(registry, "essay", "s12.live")]
+    two, three = version(registry, "two", tmp_path), version(registry, "three", tmp_path)
+    outcome = promote(registry, "essay", two, {"loss": 2.5}, {"loss": 3.0}, "s12.live")
+    assert outcome.sentence == "The new version two is live for s12: loss went from 3 to 2.5."
+    rivals.append(rival(registry, "essay", "s12.live"))
+    assert [r.name if r else None for r in rivals] == ["one", "two"]
+    promote(registry, "essay", three, {"loss": 9.0}, {"loss": 2.5}, "s12.live")
+    assert registry.aliases("essay") == {
+        "live": "one",
+        "s12.live": "two",
+        "s12.candidate": "three",
+    }
+    promote(registry, "essay", three, {"loss": 1.0}, {"loss": 2.5}, "s12.live")
+    assert registry.rollback("essay", style="s12").name == "two"
+    assert registry.resolve("essay").name == "one"
+
+
+@pytest.mark.parametrize("alias", ["live", "s12.live", "a-b.live"])
+def test_aliases_that_move(alias: str) -> None:
+    assert check_alias(alias) == alias
+
+
+@pytest.mark.parametrize(
+    "alias", ["", "candidate", "s12", "S12.live", "../live", ".live", "s.live "]
+)
+def test_other_names_do_not_move(alias: str) -> None:
+    with pytest.raises(ValueError, match="cannot be moved"):
+        check_alias(alias)
 
 
 def test_a_figure_that_is_no_number_is_refused() -> None:

@@ -1,54 +1,33 @@
-"""Figures of an essay version: held-out likelihood beside a 5-gram, and samples beside people's."""
+"""Figures of an essay version: held-out likelihood beside a 5-gram, and essays beside people's."""
 
 from __future__ import annotations
 
-import json
 import math
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
+from itertools import zip_longest
 from statistics import mean, median
 
 import numpy as np
 
 from models.essay.lstm import EssayLSTM
+from models.essay.prompt import Plan
 from training.essays.corpus import Document
+from training.essays.embedding import Retrieval
+from training.essays.marking import Marker
 from training.essays.ngram import KneserNey, text_tokens
-from training.essays.pack import Packed
+from training.essays.pack import Packed, Packer
+from training.essays.report import Row
 from training.essays.scoring import Likelihood, likelihood
 from training.essays.textstats import (
     CopyIndex,
-    TopicFinder,
-    distinct_n,
+    coverage,
     rep_n,
     repeated_sentences,
+    variety,
 )
-from training.runs import write_json
-
-
-@dataclass
-class Report:
-    """Everything measured; each held-out set and each writer is a row."""
-
-    held_out: dict[str, dict[str, float]] = field(default_factory=dict)
-    samples: dict[str, dict[str, float]] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
-
-    def write(self, folder: Path) -> None:
-        """Write ``evaluation.json`` and ``evaluation.md``."""
-        folder.mkdir(parents=True, exist_ok=True)
-        write_json(folder / "evaluation.json", asdict(self))
-        (folder / "evaluation.md").write_text(self.markdown(), encoding="utf-8")
-
-    def markdown(self) -> str:
-        """Lay the figures out as two tables."""
-        parts = [
-            _table("held-out text", self.held_out),
-            _table("writer", self.samples),
-            "".join(f"- {note}\n" for note in self.notes),
-        ]
-        return "\n".join(part for part in parts if part)
+from training.essays.wikitext import LIMIT, Piece, flag_nats
 
 
 def measure_likelihood(
@@ -103,90 +82,163 @@ def baseline_likelihood(
     )
 
 
-def measure_texts(
-    texts: Sequence[str],
-    *,
-    topics: Sequence[str] | None = None,
-    asked: int | None = None,
-    copies: CopyIndex | None = None,
-    finder: TopicFinder | None = None,
-) -> dict[str, float]:
-    """Measure a writer's texts; the same function measures people's."""
-    texts_used = [t for t in texts if t.strip()]
-    if not texts_used:
-        return {"texts": 0.0}
-    row = {
-        "texts": float(len(texts_used)),
-        "rep_4": mean(rep_n(t) for t in texts_used),
-        "repeated_sentences": mean(repeated_sentences(t) for t in texts_used),
-        "distinct_1": distinct_n(texts_used, 1),
-        "distinct_2": distinct_n(texts_used, 2),
-        "words": mean(len(t.split()) for t in texts_used),
-        "paragraphs": mean(len(t.split("\n\n")) for t in texts_used),
+def benchmark(
+    model: EssayLSTM, packer: Packer, pieces: Sequence[Piece], text: int, baseline: KneserNey | None
+) -> dict[str, Row]:
+    """Give the perplexity of the WikiText tokens; see ``wikitext.read_benchmark``."""
+    documents = [p.document for p in pieces]
+    packed = packer.pack(documents, [0] * len(documents), None, told_words=LIMIT)
+    scores = {"model": likelihood(model, packed)}
+    if baseline is not None:
+        scores["5-gram"] = baseline_likelihood(baseline, packed, range(len(documents)), text)
+    tokens, unknown = sum(p.tokens for p in pieces), sum(p.unknown for p in pieces)
+    flags = flag_nats(tokens, unknown)
+    return {
+        name: {
+            "tokens": float(tokens),
+            "unk": float(unknown),
+            "perplexity": math.exp(min((score.nats + flags) / max(tokens, 1), 50.0)),
+            "share_of_flags": flags / max(score.nats + flags, 1e-9),
+            "bits_per_byte": score.bits_per_byte,
+        }
+        for name, score in scores.items()
     }
-    if asked:
-        row["length_within_5_percent"] = mean(
-            abs(len(t.split()) - asked) <= 0.05 * asked for t in texts_used
-        )
-    if copies is not None:
-        runs = sorted(copies.longest(t) for t in texts_used)
-        row["longest_copy_median"] = float(median(runs))
-        row["longest_copy_p95"] = float(np.percentile(runs, 95))
-    if finder is not None and topics is not None:
-        known = [
-            (text, topic)
-            for text, topic in zip(texts, topics, strict=True)
-            if text.strip() and topic in finder.topics
-        ]
-        if known:
-            row["topic_found_of_20"] = mean(finder.found(text, topic) for text, topic in known)
+
+
+@dataclass(frozen=True)
+class Essays:
+    """One writer's essays over topics; plans are the model's for the same topics."""
+
+    texts: Sequence[str]
+    topics: Sequence[str]
+    plans: Sequence[Plan] = ()
+    asked: int | None = None
+
+
+@dataclass(frozen=True)
+class Judges:
+    """What essays are held against; None leaves its figure out."""
+
+    copies: CopyIndex | None = None
+    retrieval: Retrieval | None = None
+    marker: Marker | None = None
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A writer's figures, and what the pictures show of every essay."""
+
+    row: Row
+    copied: list[int]
+    repeated: list[float]
+    found: dict[str, list[bool]]  # by topic
+
+
+def measure_essays(essays: Essays, judges: Judges) -> Measured:
+    """Measure a writer's essays; the same function measures people's. Empty texts count."""
+    texts = essays.texts
+    lengths = [len(t.split()) for t in texts]
+    repeated = [rep_n(t) for t in texts]
+    row = {
+        "essays": float(len(texts)),
+        "words": mean(lengths),
+        "paragraphs": mean(len(t.split("\n\n")) for t in texts),
+        "rep_4": mean(repeated),
+        "repeated_sentences": mean(repeated_sentences(t) for t in texts),
+        **{f"distinct_{n}": variety(texts, n) for n in (1, 2, 3)},
+    }
+    if essays.asked:
+        errors = [abs(n - essays.asked) / essays.asked for n in lengths]
+        row["length_error"] = mean(errors)
+        row["length_within_5_percent"] = mean(e <= 0.05 for e in errors)
+    copied: list[int] = []
+    if judges.copies is not None:
+        copied = [judges.copies.longest(t) for t in texts]
+        row["longest_copy_median"] = float(median(copied))
+        row["longest_copy_p95"] = float(np.percentile(copied, 95))
+        row["longest_copy_max"] = float(max(copied))
+    found: dict[str, list[bool]] = {}
+    if judges.retrieval is not None:
+        hits = judges.retrieval.found(texts, essays.topics)
+        row["topic_found_of_20"] = mean(hits)
+        for topic, hit in zip(essays.topics, hits, strict=True):
+            found.setdefault(topic, []).append(hit)
+    row |= _planned(essays)
+    if judges.marker is not None:
+        row["predicted_mark"] = float(judges.marker.marks(texts).mean())
+    return Measured(row, copied, repeated, found)
+
+
+def _planned(essays: Essays) -> Row:
+    """Give the coverage of the plans, and of the plans of other topics."""
+
+    def shares(plans: Sequence[Plan]) -> list[tuple[float, float]]:
+        pairs = zip(essays.texts, plans, strict=True)
+        return [c for text, plan in pairs if (c := coverage(text, plan)) is not None]
+
+    own = shares(essays.plans) if essays.plans else []
+    if not own:
+        return {}
+    row = {
+        "plan_in_paragraph": mean(c[0] for c in own),
+        "plan_in_essay": mean(c[1] for c in own),
+    }
+    other = shares(shuffled_plans(essays.plans, essays.topics))
+    if other and len(set(essays.topics)) > 1:
+        row["other_plan_in_paragraph"] = mean(c[0] for c in other)
+        row["other_plan_in_essay"] = mean(c[1] for c in other)
     return row
+
+
+def shuffled_plans(plans: Sequence[Plan], topics: Sequence[str]) -> list[Plan]:
+    """Give every essay the plan of the next essay on another topic; none where there is none."""
+    count = len(plans)
+    return [
+        next((plans[(n + k) % count] for k in range(1, count)
+              if topics[(n + k) % count] != topics[n]), ())
+        for n in range(count)
+    ]  # fmt: skip
 
 
 def ngram_texts(
     model: KneserNey, decode: Callable[[list[int]], str], par: int, end: int, count: int, words: int
 ) -> list[str]:
-    """Let the 5-gram write."""
+    """Let the 5-gram write; where it ends early, it begins anew."""
     texts = []
-    for seed in range(count):
-        ids = model.sample([], end, seed=seed, limit=round(words * 1.3), temperature=0.8)
-        pieces: list[list[int]] = [[]]
-        for token in ids:
-            if token == par:
-                pieces.append([])
-            else:
-                pieces[-1].append(token)
-        texts.append("\n\n".join(decode(p).strip() for p in pieces if p))
+    for number in range(count):
+        paragraphs: list[str] = []
+        for again in range(words):
+            limit = round(1.5 * (words - sum(len(p.split()) for p in paragraphs))) + 1
+            seed = number * 1000 + again
+            ids = model.sample([], end, seed=seed, limit=limit, temperature=0.8)
+            pieces: list[list[int]] = [[]]
+            for token in ids:
+                if token == par:
+                    pieces.append([])
+                else:
+                    pieces[-1].append(token)
+            paragraphs += [shown for piece in pieces if (shown := decode(piece).strip())]
+            if sum(len(p.split()) for p in paragraphs) >= words:
+                break
+        texts.append(_cut(paragraphs, words))
     return texts
 
 
-def human_texts(
-    documents: Sequence[Document], count: int, seed: int
-) -> tuple[list[str], list[str]]:
-    """Choose people's held-out essays and their topics."""
-    chosen = random.Random(seed).sample(list(documents), min(count, len(documents)))
-    return [d.text for d in chosen], [d.topic for d in chosen]
+def _cut(paragraphs: Sequence[str], words: int) -> str:
+    kept: list[str] = []
+    for paragraph in paragraphs:
+        left = words - sum(len(p.split()) for p in kept)
+        if left > 0:
+            kept.append(" ".join(paragraph.split()[:left]))
+    return "\n\n".join(kept)
 
 
-def _table(title: str, rows: Mapping[str, Mapping[str, float]]) -> str:
-    if not rows:
-        return ""
-    columns = list(dict.fromkeys(name for row in rows.values() for name in row))
-    head = f"| {title} | " + " | ".join(c.replace("_", " ") for c in columns) + " |\n"
-    rule = "|---" * (len(columns) + 1) + "|\n"
-    body = "".join(
-        f"| {name} | " + " | ".join(_cell(row.get(c)) for c in columns) + " |\n"
-        for name, row in rows.items()
-    )
-    return head + rule + body
-
-
-def _cell(value: float | None) -> str:
-    if value is None:
-        return ""
-    return f"{value:.0f}" if value == round(value) and abs(value) >= 10 else f"{value:.3f}"
-
-
-def read_report(path: Path) -> Report:
-    """Read ``evaluation.json``."""
-    return Report(**json.loads(path.read_text(encoding="utf-8")))
+def spread(documents: Sequence[Document], count: int, seed: int) -> list[Document]:
+    """Choose titled essays evenly over their topics."""
+    by_topic: dict[str, list[Document]] = {}
+    order = sorted((d for d in documents if d.topic), key=lambda d: d.sha256)
+    random.Random(seed).shuffle(order)
+    for document in order:
+        by_topic.setdefault(document.topic, []).append(document)
+    rounds = zip_longest(*by_topic.values())
+    return [d for turn in rounds for d in turn if d is not None][:count]

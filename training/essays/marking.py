@@ -46,7 +46,7 @@ class Marker:
         self._levels = levels(marks)
         self._words = _Regression.fit(self._features(texts), texts, marks, self._levels)
         self._length = _Regression.fit(_lengths(texts), None, marks, self._levels)
-        self.read = len(essays)
+        self.source, self.read = essays[0].source, len(essays)
 
     def marks(self, texts: Sequence[str]) -> Floats:
         """Predict marks in per cent."""

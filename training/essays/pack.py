@@ -94,8 +94,14 @@ class Packer:
         documents: Sequence[Document],
         marks: Sequence[int],
         labelling: Labelling | None,
+        *,
+        told_words: int | None = None,
     ) -> Packed:
-        """Pack; without ``labelling`` every wish is topic, style and length only (evaluation)."""
+        """Pack; without ``labelling`` every wish is topic, style and length only (evaluation).
+
+        ``told_words`` is told as the length of every document instead of its own, and then
+        nothing tells which paragraph is its last.
+        """
         build = _Build()
         for begin in range(0, len(documents), 256):
             group = documents[begin : begin + 256]
@@ -103,12 +109,19 @@ class Packer:
             encoded = iter(self._backend.encode_batch(paragraphs, add_special_tokens=False))
             for document, mark in zip(group, marks[begin : begin + 256], strict=True):
                 ids = [next(encoded).ids for _ in document.paragraphs]
-                self._add(build, document, mark, ids, labelling)
+                wish = self.wish(document, mark, labelling, told_words)
+                self._add(build, document, wish, ids, open_end=told_words is not None)
         return build.finish()
 
-    def wish(self, document: Document, mark: int, labelling: Labelling | None) -> Wish | None:
+    def wish(
+        self,
+        document: Document,
+        mark: int,
+        labelling: Labelling | None,
+        told_words: int | None = None,
+    ) -> Wish | None:
         """Make the wish that this document fulfils; None = nothing is told."""
-        words = document.words
+        words = told_words or document.words
         if labelling is None:
             return Wish(document.topic, words, document.style)
         draw = random.Random(f"{labelling.seed}:{document.id}")
@@ -134,12 +147,12 @@ class Packer:
         self,
         build: _Build,
         document: Document,
-        mark: int,
+        wish: Wish | None,
         paragraphs: Sequence[list[int]],
-        labelling: Labelling | None,
+        *,
+        open_end: bool,
     ) -> None:
         prompter = self._prompter
-        wish = self.wish(document, mark, labelling)
         prefix = [prompter.ids["<text>"]] if wish is None else prompter.prefix(wish)
         body: list[int] = []
         places = [0] * (len(prefix) + 1)  # 0 = prefix, k = paragraph k, counted from 1
@@ -157,9 +170,11 @@ class Packer:
         learn[: 1 + (len(prefix) if plan_at is None else plan_at + 1)] = 0
         array = np.array(tokens)
         text = np.arange(len(tokens)) > len(prefix)
-        left = document.words - np.cumsum(self._begins_word[array] & text)
+        told = wish.words if wish else document.words
+        left = told - np.cumsum(self._begins_word[array] & text)
         buckets = _BUCKET[np.clip(left, 0, len(_BUCKET) - 1)]
-        build.add(array, learn, np.array(places), buckets, self._rows(wish, len(paragraphs)))
+        rows = self._rows(wish, len(paragraphs) + 2 * open_end)
+        build.add(array, learn, np.array(places), buckets, rows)
         build.sizes.append((len(document.text.encode()) + 1, document.words))
 
     def _rows(self, wish: Wish | None, paragraphs: int) -> list[_Row]:

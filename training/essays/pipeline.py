@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -21,16 +23,9 @@ from training.essays.prepare import Prepared, phase_data, prepare
 from training.essays.presets import Phase, Preset
 from training.essays.task import EssayTask, prime
 from training.loop import Plan, run
-from training.runs import Outcome
+from training.runs import Outcome, write_json
 
-
-@dataclass(frozen=True)
-class Finished:
-    """What a run gives: how it ended, and the model if it ended well."""
-
-    outcome: Outcome
-    model: EssayLSTM
-    prepared: Prepared
+FINISHED, RUN = "finished.safetensors", "run.json"
 
 
 @dataclass(frozen=True)
@@ -47,38 +42,100 @@ class Orders:
     parent: Version | None = None
     own: bool = True  # with a parent: adapt it to a collection; else run every phase from it
 
+    @property
+    def adapting(self) -> bool:
+        """Tell whether a version is adapted to a collection of one's own."""
+        return self.parent is not None and self.own
+
+    @property
+    def phases(self) -> Sequence[Phase]:
+        """Give the phases of the run, in order."""
+        return (self.preset.own_phase,) if self.adapting else self.preset.phases
+
+    def record(self) -> dict[str, object]:
+        """Give what has to be known to take the run up again."""
+        parent = self.parent.name if self.parent else None
+        return {"preset": self.preset.name, "seed": self.seed, "parent": parent, "own": self.own}
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What a run gives: how it ended, and the model if it ended well."""
+
+    outcome: Outcome
+    model: EssayLSTM
+    prepared: Prepared
+    orders: Orders  # with the preset as it was used
+
 
 def train(orders: Orders) -> Finished:
     """Run every phase that is not finished yet."""
-    torch.manual_seed(orders.seed)
-    tokenizer, lexicon, model = _parent(orders.parent)
-    adapting = orders.parent is not None and orders.own
-    if adapting:  # a collection of one's own is small and may be about anything
-        own = replace(orders.preset, unseen_topics=(), held_out_share=0.1)
-        orders = replace(orders, preset=own)
-    prepared = prepare(
-        orders.corpus,
-        orders.out,
-        orders.preset,
-        orders.seed,
-        tokenizer=tokenizer,
-        lexicon=lexicon if adapting else None,  # a corpus of the same kind is counted anew
-    )
-    phases = (orders.preset.own_phase,) if adapting else orders.preset.phases
-    if model is None:
-        torch.manual_seed(orders.seed)
-        model = EssayLSTM(orders.preset.config(len(prepared.tokenizer)))
+    write_json(orders.out / RUN, orders.record())
+    taken = take_up(orders, orders.out)
+    model = taken.model
     outcome = Outcome("finished", "There was nothing to train.")
-    for number, phase in enumerate(phases):
-        done = orders.out / phase.name / "finished.safetensors"
+    for number, phase in enumerate(orders.phases):
+        done = orders.out / phase.name / FINISHED
         if orders.resume and done.is_file():
             model.load_state_dict(load_file(done))
             continue
-        outcome = _phase(orders, prepared, model, phase, first=number == 0)
+        outcome = _phase(taken.orders, taken.prepared, model, phase, first=number == 0)
         if outcome.state != "finished":
             break
         save_file(model.state_dict(), done)
-    return Finished(outcome, model, prepared)
+    return replace(taken, outcome=outcome)
+
+
+def take_up(orders: Orders, out: Path) -> Finished:
+    """Prepare what a run begins with: corpus, written down in ``out``, and first weights."""
+    torch.manual_seed(orders.seed)
+    tokenizer, lexicon, model = _parent(orders.parent)
+    if orders.adapting:
+        orders = replace(orders, preset=orders.preset.adapting())
+    prepared = prepare(
+        orders.corpus,
+        out,
+        orders.preset,
+        orders.seed,
+        tokenizer=tokenizer,
+        lexicon=lexicon if orders.adapting else None,  # a corpus of the same kind is counted anew
+    )
+    if model is None:
+        torch.manual_seed(orders.seed)
+        model = EssayLSTM(orders.preset.config(len(prepared.tokenizer)))
+    return Finished(Outcome("finished", "Nothing was trained yet."), model, prepared, orders)
+
+
+def finished_run(orders: Orders, phase: str | None = None) -> Finished:
+    """Take a run folder's last weights, or those of a phase, without training; it stays as it is.
+
+    Raises ValueError with one plain sentence where they are missing.
+    """
+    names = [p.name for p in orders.phases]
+    wanted = phase or names[-1]
+    done = orders.out / wanted / FINISHED
+    if not done.is_file():
+        there = [n for n in names if (orders.out / n / FINISHED).is_file()]
+        so_far = f"; finished so far: {', '.join(there)}" if there else ""
+        raise ValueError(f"The run in {orders.out} has no finished phase {wanted}{so_far}.")
+    with tempfile.TemporaryDirectory() as temporary:
+        kept = orders.out / "tokenizer.json"
+        if kept.is_file():
+            shutil.copy(kept, temporary)
+        elif orders.parent is None:
+            raise ValueError(f"The run in {orders.out} has no tokenizer.json; name its parent.")
+        taken = take_up(orders, Path(temporary))
+    _same_corpus(orders.out, taken.prepared)
+    taken.model.load_state_dict(load_file(done))
+    return replace(taken, outcome=Outcome("finished", f"The phase {wanted} was finished."))
+
+
+def _same_corpus(run: Path, prepared: Prepared) -> None:
+    """Refuse a corpus that is not the run's: its held-out texts may have been read."""
+    kept = run / "corpus.json"
+    known = json.loads(kept.read_text(encoding="utf-8"))["sha256"] if kept.is_file() else None
+    if known not in (None, prepared.corpus.sha256):
+        raise ValueError(f"The run in {run} was trained on another corpus.")
 
 
 def _parent(
@@ -185,6 +242,7 @@ def describe(orders: Orders, finished: Finished) -> dict[str, object]:
         "sources": corpus.sources,
         "licences": sorted(licences),
         "preset": orders.preset.name,
+        "adapted": orders.adapting,
         "seed": orders.seed,
         "trained": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "parameters": sum(p.numel() for p in finished.model.parameters()),

@@ -65,6 +65,10 @@ class Preset:
     phases: tuple[Phase, ...] = ()
     own_phase: Phase = field(default_factory=lambda: Phase("own", "own", 1.0))  # --continue-from
 
+    def adapting(self) -> Preset:
+        """Split a collection of one's own: it is small, and may be about anything."""
+        return replace(self, unseen_topics=(), held_out_share=0.1)
+
     def config(self, vocabulary: int) -> EssayConfig:
         """Give the model's sizes."""
         return EssayConfig(

@@ -3,51 +3,69 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
-from models.registry import Registry, Version
+from models.registry import Registry, RegistryError, Version
 from training.about import About
-from training.essays.evaluation import Report
+from training.essays.card import card, sample_section
+from training.essays.pictures import draw_all
 from training.essays.pipeline import Finished, Orders, describe, write_model
 from training.essays.prepare import GENERAL
+from training.essays.report import Report
+from training.promote import LIVE
 from training.runs import write_json
 
 PRIVATE = About(
     "as the texts' licences allow",
     "Trained on a private collection; the weights may be used as far as its texts allow.",
 )
+PICTURES = "figures"
+
+
+def check_free(registry: Registry, name: str) -> None:
+    """Raise RegistryError before anything is trained or measured for a name that is taken."""
+    if any(version.name == name for version in registry.versions("essay")):
+        raise RegistryError(f"essay {name} exists already.")
+    if registry.writable is None:
+        raise RegistryError("Please name a registry to publish to.")
 
 
 def publish(
     registry: Registry,
     name: str,
-    orders: Orders,
     finished: Finished,
-    report: Report,
     about: About,
-    sections: Mapping[str, str] | None = None,
-) -> Version:
-    """Publish the model of a finished run as a version; ``sections`` are added to its card."""
+    measure: Callable[[Version], Report],
+    alias: str = LIVE,
+) -> tuple[Version, Report]:
+    """Measure the model of a finished run and publish it; what was measured is what is published.
+
+    The engine only takes versions, so the model is a version of a passing registry first.
+    """
+    orders = finished.orders
     facts = describe(orders, finished)
+    parent = orders.parent.name if orders.parent else None
+    told = {"licence": about.licence, "styles": styles(orders, finished), **facts}
     with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary)
+        folder = Path(temporary) / "version"
         write_model(finished, folder)
         write_json(folder / "generation.json", {"style": default_style(orders, finished)})
+        passing = Registry(Path(temporary) / "registry", None)
+        draft = passing.publish("essay", name, folder, parent=parent, facts=told)
+        report = measure(draft)
+        samples = sample_section(draft)
         write_json(folder / "metrics.json", asdict(report))
-        card = _card(name, facts, report, about, orders)
-        for title, body in (sections or {}).items():
-            card += f"\n## {title}\n{body.strip()}\n"
-        (folder / "README.md").write_text(card, encoding="utf-8")
-        return registry.publish(
-            "essay",
-            name,
-            folder,
-            parent=orders.parent.name if orders.parent else None,
-            facts={"licence": about.licence, "styles": styles(orders, finished), **facts},
-        )
+        pictures = folder / PICTURES
+        pictures.mkdir()
+        drawn = draw_all(report.held_out, report.topics, report.copied, report.repeated, pictures)
+        text = card(
+            name, facts, report, about, orders, samples=samples, alias=alias,
+            pictures=[f"{PICTURES}/{path.name}" for path in drawn],
+        )  # fmt: skip
+        (folder / "README.md").write_text(text, encoding="utf-8")
+        return registry.publish("essay", name, folder, parent=parent, facts=told), report
 
 
 def styles(orders: Orders, finished: Finished) -> list[str]:
@@ -65,39 +83,3 @@ def default_style(orders: Orders, finished: Finished) -> str:
     if not counted:
         return styles(orders, finished)[0]
     return max(sorted(set(counted)), key=counted.count)
-
-
-def _card(name: str, facts: Mapping[str, Any], report: Report, about: About, orders: Orders) -> str:
-    sources = "".join(
-        f"| {source} | {row['documents']:,} | {row['words']:,} | {'; '.join(row['licences'])} |\n"
-        for source, row in facts["sources"].items()
-    )
-    splits = facts["splits"]
-    came_from = f"Continued from {orders.parent.name}. " if orders.parent else ""
-    return f"""# {name}
-
-An LSTM that writes essays: {facts["parameters"]:,} parameters, byte-level BPE.
-Licence of these weights: {about.licence}.
-
-{about.text}
-
-## Data
-| source | documents | words | licence |
-|---|---|---|---|
-{sources}
-Training {splits["train"]:,} essays; held out {splits["seen"]:,} of the same topics and
-{splits["unseen"]:,} of topics that were never read.
-
-## Recipe
-{came_from}Preset `{facts["preset"]}`, seed {facts["seed"]}; see `docs/training.md`.
-
-## Held-out figures
-{report.markdown()}"""
-
-
-def sample_section(texts: Sequence[tuple[str, int, str]]) -> str:
-    """Lay samples out: topic, seed, text."""
-    return "\n\n".join(
-        f"**{topic}** (seed {seed})\n\n" + "\n".join(f"> {line}" for line in text.split("\n"))
-        for topic, seed, text in texts
-    )

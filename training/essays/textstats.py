@@ -5,9 +5,14 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from statistics import mean
 
 import numpy as np
 import numpy.typing as npt
+
+from models.essay.lexicon import stem
+
+_GROUP, _BEGINNING = 10, 200  # texts and words of each that variety is counted over
 
 _WORD = re.compile(r"[a-z0-9']+")
 _SENTENCE = re.compile(r"(?<=[.!?])\s+")
@@ -40,6 +45,34 @@ def distinct_n(texts: Iterable[str], n: int) -> float:
     return len(set(grams)) / len(grams) if grams else 0.0
 
 
+def variety(texts: Sequence[str], n: int) -> float:
+    """Average ``distinct_n`` over groups of ten texts' first 200 words, whatever their number."""
+    short = [" ".join(words_of(text)[:_BEGINNING]) for text in texts]
+    groups = [short[at : at + _GROUP] for at in range(0, len(short), _GROUP)]
+    whole = [group for group in groups if len(group) == _GROUP] or groups
+    return mean(distinct_n(group, n) for group in whole) if whole else 0.0
+
+
+def coverage(text: str, plan: Sequence[Sequence[str]]) -> tuple[float, float] | None:
+    """Give the shares of planned keywords that stand in their paragraph, and anywhere.
+
+    A keyword counts in any of its forms; one of several words counts when all of them stand there.
+    None without a plan.
+    """
+    paragraphs = [{stem(w) for w in words_of(p)} for p in text.split("\n\n")]
+    everywhere: set[str] = set().union(*paragraphs)
+    there = anywhere = total = 0
+    for number, keywords in enumerate(plan):
+        here = paragraphs[number] if number < len(paragraphs) else set()
+        for keyword in keywords:
+            stems = {stem(w) for w in words_of(keyword)}
+            if stems:
+                total += 1
+                there += stems <= here
+                anywhere += stems <= everywhere
+    return (there / total, anywhere / total) if total else None
+
+
 class CopyIndex:
     """Finds the longest run of words that a text shares with a corpus."""
 
@@ -47,12 +80,11 @@ class CopyIndex:
 
     def __init__(self, texts: Iterable[str]) -> None:
         self._ids: dict[str, int] = {}
-        parts: list[list[int]] = []
+        parts = [np.zeros(0, dtype=np.int64)]
         for text in texts:
-            parts.append(
-                [self._ids.setdefault(w, len(self._ids) + 1) for w in words_of(text)] + [0]
-            )
-        self._words = np.array([i for part in parts for i in part], dtype=np.int64)
+            ids = [self._ids.setdefault(w, len(self._ids) + 1) for w in words_of(text)]
+            parts.append(np.array([*ids, 0], dtype=np.int64))
+        self._words = np.concatenate(parts)
         hashes = self._hashes(self._words)
         self._order = np.argsort(hashes, kind="stable")
         self._sorted = hashes[self._order]
@@ -90,36 +122,3 @@ class CopyIndex:
             )
             result ^= result >> np.uint64(29)
         return result
-
-
-class TopicFinder:
-    """Ranks topics by nearness to a text: cosine of TF-IDF against labelled training texts."""
-
-    def __init__(self, texts: Sequence[str], topics: Sequence[str]) -> None:
-        frequency = Counter(w for text in texts for w in set(words_of(text)))
-        common = [w for w, _ in frequency.most_common(20_000)]
-        self._columns = {w: i for i, w in enumerate(common)}
-        counts = np.array([frequency[w] for w in common], dtype=np.float64)
-        self._rarity = np.log(len(texts) / (1 + counts)).clip(min=0)
-        self.topics = sorted(set(topics))
-        centres = np.zeros((len(self.topics), len(common)))
-        place = {t: i for i, t in enumerate(self.topics)}
-        for text, topic in zip(texts, topics, strict=True):
-            centres[place[topic]] += self._vector(text)
-        self._centres = centres / np.linalg.norm(centres, axis=1, keepdims=True).clip(min=1e-9)
-
-    def found(self, text: str, topic: str, among: int = 20) -> bool:
-        """Tell whether ``topic`` is the nearest of ``among`` topics (itself and the next ones)."""
-        at = self.topics.index(topic)
-        rivals = [(at + k) % len(self.topics) for k in range(min(among, len(self.topics)))]
-        scores = self._centres[rivals] @ self._vector(text)
-        return bool(scores.argmax() == 0 and scores[0] > 0)
-
-    def _vector(self, text: str) -> npt.NDArray[np.float64]:
-        vector = np.zeros(len(self._columns))
-        for word, count in Counter(words_of(text)).items():
-            column = self._columns.get(word)
-            if column is not None:
-                vector[column] = (1 + np.log(count)) * self._rarity[column]
-        norm = float(np.linalg.norm(vector))
-        return vector / norm if norm else vector

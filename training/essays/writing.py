@@ -6,7 +6,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from models.contract import EssayDone, EssayEvent, EssayRequest, Problem
+from models.contract import TOPIC_LIMIT, EssayDone, EssayEvent, EssayRequest, Problem
 from models.essay.engine import EssayEngine
 from models.registry import Version
 
@@ -21,25 +21,33 @@ class Order:
     style: str | None = None
 
 
-def write_all(version: Version, orders: Sequence[Order], *, slots: int = 8) -> list[str]:
-    """Write every order with the engine that users get; a problem gives an empty text."""
+@dataclass(frozen=True)
+class Written:
+    """What the engine made of an order; all empty where it found a problem."""
+
+    text: str = ""
+    plan: tuple[tuple[str, ...], ...] = ()
+
+
+def write_all(version: Version, orders: Sequence[Order], *, slots: int = 8) -> list[Written]:
+    """Write every order with the engine that users get."""
     engine = EssayEngine(device="auto", slots=slots, queue_limit=len(orders))
     engine.load(version)
     engine.start()
-    texts = [""] * len(orders)
+    written = [Written()] * len(orders)
     left = threading.Semaphore(0)
 
     def listener(number: int) -> None:
         def emit(event: EssayEvent | Problem) -> None:
             if isinstance(event, EssayDone):
-                texts[number] = event.text
+                written[number] = Written(event.text, event.plan.paragraphs)
             if isinstance(event, EssayDone | Problem):
                 left.release()
 
         order = orders[number]
         request = EssayRequest(
             request_id=f"evaluation-{number}",
-            topic=order.topic,
+            topic=order.topic[:TOPIC_LIMIT],
             words=order.words,
             style=order.style,
             seed=order.seed,
@@ -53,4 +61,4 @@ def write_all(version: Version, orders: Sequence[Order], *, slots: int = 8) -> l
             left.acquire()
     finally:
         engine.stop()
-    return texts
+    return written

@@ -9,7 +9,7 @@ from typing import Annotated
 import torch
 import typer
 
-from models.registry import Registry, RegistryError, UnknownVersion, Version
+from models.registry import Registry, RegistryError, Version
 from training import options
 from training.about import read_about
 from training.loop import Diverged, Plan, load_checkpoint, run
@@ -21,7 +21,7 @@ from training.music.publishing import PRIVATE, publish
 from training.music.report import Report
 from training.music.sheet import write_sheets
 from training.music.task import MusicTask
-from training.promote import Figure, fresh_name
+from training.promote import LIVE, Figure, check_alias, fresh_name, rival
 from training.promote import promote as promote_version
 from training.runs import STOP, Outcome
 
@@ -40,6 +40,7 @@ def train(
     registry: options.RegistryFolder = None,
     publish_as: options.PublishAs = None,
     promote: options.Promote = False,
+    alias: options.Alias = LIVE,
     style: Annotated[str, typer.Option(help="Style of MIDI files outside style folders.")] = "own",
     about: options.AboutFile = None,
     threads: options.Threads = None,
@@ -50,7 +51,7 @@ def train(
     try:
         outcome = _train(
             corpus, out, preset, max_minutes, steps, seed, resume, continue_from,
-            Registry(registry), publish_as, promote, style, about,
+            Registry(registry), publish_as, promote, check_alias(alias), style, about,
         )  # fmt: skip
     except (CorpusError, RegistryError, Diverged, ValueError) as error:
         outcome = Outcome("failed", str(error))
@@ -63,7 +64,7 @@ def train(
 def _train(
     corpus: Path, out: Path, preset_name: str, max_minutes: float | None, steps: int | None,
     seed: int, resume: bool, continue_from: str | None, registry: Registry,
-    publish_as: str | None, promote: bool, style: str, about: Path | None,
+    publish_as: str | None, promote: bool, alias: str, style: str, about: Path | None,
 ) -> Outcome:  # fmt: skip
     out.mkdir(parents=True, exist_ok=True)
     (out / STOP).unlink(missing_ok=True)  # of an earlier run
@@ -78,16 +79,18 @@ def _train(
     load_checkpoint(task, out, "best")  # a GAN's last step is seldom its best
     count = preset.recipe.held_out
     report = compare(task.average.cpu(), songs, count=count, seed=seed)
-    live = _live_report(registry, corpus, style, count, seed) if promote else None
+    other = rival(registry, FAMILY, alias) if promote else None
+    live = _report_of(other, corpus, style, count, seed) if other else None
     version = publish(
         registry, publish_as or fresh_name(registry, FAMILY), task, songs, report, preset,
         read_about(about, PRIVATE), parent=parent.name if parent else None,
+        alias=alias if promote else LIVE,
     )  # fmt: skip
     if not promote:
         sentence = f"{outcome.sentence} It is published as {version.name}."
         return replace(outcome, sentence=sentence, version=version.name, figures=report.figures())
     return promote_version(
-        registry, FAMILY, version, _gated(report), _gated(live) if live else None
+        registry, FAMILY, version, _gated(report), _gated(live) if live else None, alias
     )
 
 
@@ -100,16 +103,10 @@ def _gated(report: Report) -> dict[str, Figure]:
     }
 
 
-def _live_report(
-    registry: Registry, corpus: Path, style: str, count: int, seed: int
-) -> Report | None:
-    """Evaluate the live version on the same songs; None if there is none."""
-    try:
-        live = registry.resolve(FAMILY, "live")
-    except UnknownVersion:
-        return None
-    songs = read_corpus(corpus, style_names(live.path), style)  # numbered as live numbers styles
-    return compare(models_of(live.path, songs)[0].eval(), songs, count=count, seed=seed)
+def _report_of(version: Version, corpus: Path, style: str, count: int, seed: int) -> Report:
+    """Evaluate another version on the same songs, numbered as that version numbers styles."""
+    songs = read_corpus(corpus, style_names(version.path), style)
+    return compare(models_of(version.path, songs)[0].eval(), songs, count=count, seed=seed)
 
 
 def _task(

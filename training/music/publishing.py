@@ -10,13 +10,14 @@ from pathlib import Path
 
 from models.music.gan import save_generator
 from models.registry import Registry, Version
-from training.about import About
+from training.about import About, made_for
 from training.music.build import save_judge
 from training.music.corpus import Corpus
 from training.music.pictures import write_beats
 from training.music.presets import Preset
 from training.music.report import Report
 from training.music.task import MusicTask
+from training.promote import LIVE
 
 PRIVATE = About(
     "as the songs' licences allow",
@@ -26,7 +27,7 @@ PRIVATE = About(
 
 def publish(
     registry: Registry, name: str, task: MusicTask, songs: Corpus, report: Report, preset: Preset,
-    about: About, *, parent: str | None,
+    about: About, *, parent: str | None, alias: str = LIVE,
 ) -> Version:  # fmt: skip
     """Publish the averaged generator of a task as a version."""
     with tempfile.TemporaryDirectory() as temporary:
@@ -37,7 +38,7 @@ def publish(
         metrics = json.dumps(report.json(), indent=1) + "\n"
         (folder / "metrics.json").write_text(metrics, encoding="utf-8")
         shown = write_beats(task.average, folder / "samples")
-        card = _card(name, task, songs, report, about, parent, shown)
+        card = _card(name, task, songs, report, about, parent, shown, alias)
         (folder / "README.md").write_text(card, encoding="utf-8")
         for file in folder.rglob("*.safetensors"):
             file.chmod(0o644)  # the library makes them readable by their owner alone
@@ -52,7 +53,7 @@ def publish(
 
 def _card(
     name: str, task: MusicTask, songs: Corpus, report: Report, about: About, parent: str | None,
-    shown: Mapping[str, str],
+    shown: Mapping[str, str], alias: str,
 ) -> str:  # fmt: skip
     config, held = task.average.config, songs.held_out
     weights = sum(p.numel() for p in task.average.parameters())
@@ -68,6 +69,7 @@ Licence of the weights: {about.licence}
 A GAN that makes four-bar phrases of drums, bass, keys, lead and pad as binary piano-rolls, in C
 major or A minor, on a grid of sixteenths. {weights:,} weights; styles: {styles}.
 {f"It was trained on from version `{parent}`." if parent else "It was trained from nothing."}
+{made_for(alias)}
 
 ## Data
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,15 @@ def not_nicer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("training.essays.commands.os.nice", lambda _: 0)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def short_essays() -> Iterator[None]:
+    """Write short essays where their length does not matter."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("training.essays.card.WORDS", 50)
+        patch.setattr("training.essays.gate.WORDS", 50)
+        yield
+
+
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_corpus(tmp_path_factory.mktemp("corpus"))
@@ -40,7 +50,7 @@ def house(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("house")
     code, output = call(
         *("essay", "--preset", "tiny", "--corpus", corpus, "--out", folder / "run"),
-        *("--registry", folder / "registry", "--publish", "tiny"),
+        *("--registry", folder / "registry", "--publish", "tiny", "--essays", 0),
     )
     assert code == 0, output
     return folder
@@ -58,6 +68,10 @@ def test_a_version_is_published_with_all_that_belongs_to_it(house: Path) -> None
     assert model.dtype == torch.float32
     card = (version.path / "README.md").read_text()
     assert "made-up | 60 |" in card and "bits per byte" in card
+    assert "It was trained from nothing." in card and "| pretrain | 30 |" in card
+    assert "**why is the sky blu** (seed 9)\n\n> " in card and "(seed 10)" in card
+    assert "![bits-per-byte](figures/bits-per-byte.png)" in card
+    assert "figures/bits-per-byte.png" in files
     held_out = version.read_json("metrics.json")["held_out"]
     assert held_out["seen"]["bits_per_byte"] < 2.5
     assert {line["phase"] for line in progress(house / "run")} == {"pretrain", "best"}
@@ -77,7 +91,8 @@ def test_continuing_is_gated_and_goes_live(house: Path, tmp_path: Path) -> None:
     outcome = read_outcome(out)
     assert outcome is not None
     assert outcome["state"] == "promoted", outcome
-    assert outcome["figures"]["essays_written"] == 3.0
+    assert outcome["figures"]["essays_written"] == 8.0
+    assert {"repeated_sentences", "longest_copy_p95"} <= set(outcome["figures"])
     after = Registry(house / "registry", None)
     assert after.resolve("essay").name == outcome["version"] != "tiny"
     assert after.resolve("essay").parent == "tiny"
@@ -110,7 +125,7 @@ def test_a_ruined_candidate_is_refused(
 def test_a_stopped_run_is_not_published_and_can_go_on(corpus: Path, tmp_path: Path) -> None:
     words = (
         *("essay", "--preset", "tiny", "--corpus", corpus, "--out", tmp_path / "run"),
-        *("--registry", tmp_path / "registry", "--publish", "tiny", "--steps", 20),
+        *("--registry", tmp_path / "registry", "--publish", "tiny", "--essays", 0, "--steps", 20),
     )
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "stop").touch()
@@ -169,15 +184,133 @@ def test_an_unknown_preset_or_version_is_one_sentence(corpus: Path, tmp_path: Pa
 def test_evaluation_sets_the_model_beside_the_ngram_and_people(
     house: Path, corpus: Path, tmp_path: Path
 ) -> None:
+    wikitext = tmp_path / "wiki.valid.tokens"
+    wikitext.write_text(" = Rain = \n \n The rain and the <unk> of the garden . \n" * 4)
     code, output = call(
-        *("evaluate", "essay", "--corpus", corpus, "--version", "tiny", "--essays", 3),
+        *("evaluate", "essay", "--corpus", corpus, "--version", "tiny", "--essays", 9),
         *("--registry", house / "registry", "--out", tmp_path, "--words", 60),
+        *("--wikitext", wikitext),
     )
     assert code == 0, output
     report = json.loads((tmp_path / "evaluation.json").read_text())
-    assert set(report["held_out"]) == {"unseen", "seen"}
+    assert set(report["held_out"]) == {"unseen", "seen", "wikitext-2"}
     row = report["held_out"]["seen"]
     assert row["ratio"] == pytest.approx(row["bits_per_byte"] / row["ngram_bits_per_byte"])
-    assert report["samples"]["people, seen topics"]["texts"] == 3
-    assert set(report["samples"]) >= {"model, seen topics", "5-gram"}
-    assert (tmp_path / "evaluation.md").read_text().startswith("| held-out text |")
+    for model in ("model", "5-gram"):
+        assert report["wikitext"][model]["tokens"] == 4 * (4 + 1 + 10)
+        assert report["wikitext"][model]["unk"] == 4
+        assert 5 < report["wikitext"][model]["perplexity"] < 1e7  # it read no encyclopedia
+    samples = report["samples"]
+    assert samples["people, unseen topics"]["essays"] == 5
+    assert samples["people, seen topics"]["essays"] == 4
+    assert samples["model, unseen topics"]["length_within_5_percent"] == 1.0
+    assert set(samples) >= {"model, seen topics", "5-gram, unseen topics"}
+    for row in samples.values():
+        assert 0 <= row["topic_found_of_20"] <= 1
+        assert 0 <= row["plan_in_paragraph"] <= row["plan_in_essay"] <= 1
+        assert row["longest_copy_median"] <= row["longest_copy_p95"] <= row["longest_copy_max"]
+    assert 0 <= samples["people, seen topics"]["told_from_people"] <= 1
+    assert len(report["copied"]["people, seen topics"]) == 4
+    assert set(report["topics"]["Rainy days"]) == {"model", "people", "5-gram"}
+    markdown = (tmp_path / "evaluation.md").read_text()
+    assert markdown.startswith("| held-out text |") and "| told from people |" in markdown
+    for name in ("bits-per-byte", "copied", "repetition", "topics"):
+        assert f"![{name}]({name}.png)" in markdown
+        assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_an_examination_without_its_packages_ends_before_it_begins(
+    house: Path, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("training.essays.embedding.find_spec", lambda name: None)
+    words = ("evaluate", "essay", "--corpus", corpus, "--version", "tiny")
+    code, output = call(*words, "--registry", house / "registry")
+    assert code == 1
+    assert output.strip() == (
+        "The examination of essays needs the package scikit-learn of requirements-dev.txt."
+    )
+
+
+def test_a_finished_run_is_published_later(house: Path, corpus: Path, tmp_path: Path) -> None:
+    about = tmp_path / "about.md"
+    about.write_text("Licence: CC0\nMade up.\n\n## What it does badly\nEverything.\n")
+    before = sorted(p.name for p in (house / "run").iterdir())
+    words = (
+        *("publish", "essay", "--run", house / "run", "--name", "later", "--about", about),
+        *("--corpus", corpus, "--registry", house / "registry", "--essays", 2, "--words", 60),
+        *("--no-baseline", "--no-retrieval"),
+    )
+    code, output = call(*words)
+    assert code == 0, output
+    assert output.strip() == "The phase best was finished. It is published as later."
+    assert sorted(p.name for p in (house / "run").iterdir()) == before
+    registry = Registry(house / "registry", None)
+    later, tiny = registry.resolve("essay", "later"), registry.resolve("essay", "tiny")
+    weights = "model.safetensors"
+    assert later.manifest["files"][weights] == tiny.manifest["files"][weights]
+    card = (later.path / "README.md").read_text()
+    assert card.index("## Held-out figures") < card.index("## What it does badly\nEverything.")
+    assert card.index("## What it does badly") < card.index("## Ten samples, not chosen")
+    assert "| told from people |" in card or "| rep 4 |" in card
+    code, output = call(*words)
+    assert code == 1 and output.strip() == "essay later exists already."
+
+
+def test_a_warm_start_names_its_parent(house: Path, corpus: Path, tmp_path: Path) -> None:
+    registry = ("--registry", house / "registry")
+    code, output = call(
+        *("essay", "--preset", "tiny", "--corpus", corpus, "--out", tmp_path, "--steps", 4),
+        *("--warm-start", "tiny", *registry),
+    )
+    assert code == 0, output
+    (tmp_path / "run.json").unlink()  # as of a run before there was one
+    words = (
+        *("publish", "essay", "--run", tmp_path, "--corpus", corpus, "--essays", 0, *registry),
+        *("--preset", "tiny", "--no-baseline"),
+    )
+    code, output = call(*words, "--name", "orphan")
+    assert code == 1 and "has no tokenizer.json; name its parent." in output
+    code, output = call(*words, "--name", "warm", "--warm-start", "tiny", "--phase", "pretrain")
+    assert code == 0, output
+    warm = Registry(house / "registry", None).resolve("essay", "warm")
+    assert warm.parent == "tiny" and warm.manifest["adapted"] is False
+    assert (
+        "Continued from tiny, whose weights all phases began with"
+        in (warm.path / "README.md").read_text()
+    )
+
+
+def test_an_unfinished_run_or_another_corpus_is_one_sentence(
+    house: Path, corpus: Path, tmp_path: Path
+) -> None:
+    words = ("publish", "essay", "--name", "no", "--registry", house / "registry", "--essays", 0)
+    code, output = call(*words, "--run", tmp_path / "none", "--corpus", corpus)
+    assert code == 1 and output.strip() == f"There is no run in {tmp_path / 'none'}."
+    run = house / "run"
+    code, output = call(*words, "--run", run, "--corpus", corpus, "--phase", "essays")
+    assert code == 1
+    assert output.strip() == (
+        f"The run in {run} has no finished phase essays; finished so far: pretrain, best."
+    )
+    other = write_corpus(tmp_path / "other", seed=3)
+    code, output = call(*words, "--run", run, "--corpus", other)
+    assert code == 1 and output.strip() == f"The run in {run} was trained on another corpus."
+
+
+def test_a_style_of_its_own_is_promoted_under_its_own_alias(house: Path, tmp_path: Path) -> None:
+    Registry(house / "registry", None).move_alias("essay", "live", "tiny")
+    more = write_corpus(tmp_path / "own", 30, seed=9, topics=TOPICS[4:])
+    words = (
+        *("essay", "--preset", "tiny", "--corpus", more, "--steps", 40, "--promote"),
+        *("--continue-from", "tiny", "--registry", house / "registry"),
+    )
+    code, output = call(*words, "--out", tmp_path / "run", "--alias", "s12.live")
+    assert code == 0 and " is live for s12: bits per byte" in output, output
+    after = Registry(house / "registry", None)
+    assert after.resolve("essay").name == "tiny"
+    own = after.resolve("essay", "s12.live")
+    assert "It was made for the alias `s12.live`." in (own.path / "README.md").read_text()
+    code, output = call(*words, "--out", tmp_path / "run2", "--alias", "candidate")
+    assert code == 1 and output.strip() == (
+        "'candidate' cannot be moved: give live, or a name as in s12.live."
+    )

@@ -2,7 +2,14 @@ from __future__ import annotations
 
 import pytest
 
-from training.essays.textstats import CopyIndex, TopicFinder, distinct_n, rep_n, repeated_sentences
+from training.essays.textstats import (
+    CopyIndex,
+    coverage,
+    distinct_n,
+    rep_n,
+    repeated_sentences,
+    variety,
+)
 
 
 def test_repetition_of_four_words() -> None:
@@ -33,9 +40,23 @@ def test_the_longest_copied_run_is_found() -> None:
     assert index.longest("seven eight nine ten five six seven two") == 0
 
 
-def test_topics_are_found() -> None:
-    texts = ["rain rain umbrella", "rain cloud", "song guitar", "song piano", "soil seed"]
-    finder = TopicFinder(texts, ["rain", "rain", "music", "music", "garden"])
-    assert finder.found("the umbrella in the rain", "rain")
-    assert not finder.found("a guitar song", "rain")
-    assert not finder.found("nothing known", "garden")
+def test_variety_does_not_depend_on_the_number_of_texts() -> None:
+    texts = [f"a{n} b{n} c c" for n in range(40)]
+    assert variety(texts, 1) == variety(texts[:10], 1) == pytest.approx(21 / 40)
+    assert variety(texts[:14], 1) == pytest.approx(21 / 40)  # what fills no group is left out
+    assert variety(["a a", "b b"], 1) == 0.5
+    assert variety([], 1) == 0.0
+    assert variety(["a " * 200 + "b c d e f"], 1) == pytest.approx(1 / 200)
+
+
+def test_planned_keywords_are_found_in_any_form() -> None:
+    text = "The cities grow.\n\nTrains ran, and cars waited."
+    assert coverage(text, [["city"], ["car", "train"]]) == (1.0, 1.0)
+    assert coverage(text, [["car"], ["growing"]]) == (0.0, 1.0)
+    assert coverage(text, [["city bus"], ["trains"], ["city"]]) == pytest.approx((1 / 3, 2 / 3))
+    assert coverage(text, []) is None
+    assert coverage("", [["city"]]) == (0.0, 0.0)
+
+
+def test_an_empty_corpus_holds_no_copies() -> None:
+    assert CopyIndex([]).longest("one two three four five six") == 0

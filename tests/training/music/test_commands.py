@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from typer.testing import CliRunner
 
 from models.music.gan import load_generator
-from models.registry import Registry
+from models.registry import Registry, Version
 from tests.training.music.songs import write_midi, write_phrases
 from training.music.commands import evaluate, train
 from training.music.corpus import read_corpus
@@ -65,9 +65,9 @@ def test_published_version_is_whole_and_plays(registry: Path) -> None:
     assert len(pictures) == 10 and all(f"(samples/{p.name})" in card for p in pictures)
 
 
-def flawless(root: Registry, corpus: Path, _style: str, count: int, seed: int) -> Report:
+def flawless(version: Version, corpus: Path, _style: str, count: int, seed: int) -> Report:
     """Evaluate the live version as if it made what the held-out songs hold."""
-    live = load_generator(root.resolve("music", "live").path)
+    live = load_generator(version.path)
     report = compare(live, read_corpus(corpus), count=count, seed=seed)
     tracks = {**report.tracks, "made": report.tracks["held-out"]}
     return replace(report, tracks=tracks)
@@ -76,13 +76,14 @@ def flawless(root: Registry, corpus: Path, _style: str, count: int, seed: int) -
 def test_version_that_is_worse_on_the_same_songs_stays_a_candidate(
     registry: Path, songs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("training.music.commands._live_report", flawless)
+    monkeypatch.setattr("training.music.commands._report_of", flawless)
     said = call(
         "music", "--corpus", songs, "--out", tmp_path, "--preset", "tiny", "--steps", "1",
-        "--registry", registry, "--promote",
+        "--registry", registry, "--promote", "--alias", "s3.live",
     )  # fmt: skip
     root = Registry(registry, shipped=None)
-    candidate = root.resolve("music", "candidate")
+    candidate = root.resolve("music", "s3.candidate")
+    assert "It was made for the alias `s3.live`." in (candidate.path / "README.md").read_text()
     assert f"The new version {candidate.name} stays a candidate: score is" in said
     assert root.resolve("music", "live").name == "tiny"
     assert json.loads((tmp_path / "outcome.json").read_text())["state"] == "refused"
