@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import io
 from contextlib import aclosing
 from dataclasses import fields, replace
@@ -12,10 +13,11 @@ from bot import console
 from bot.admission import Ask
 from bot.console import ConsoleFrontEnd, Finished, file_stem, workshop
 from bot.frontend import Result
+from bot.samples import Sample
 from bot.settings import Settings
 from bot.store import NOBODY, Artifact, NewRequest, Request, State, Store, utc_now
 from bot.terminal import Quiet, Writing
-from models.contract import BeatRequest, EssayRequest
+from models.contract import AlbumRequest, BeatRequest, EssayRequest
 from tests.bot.doubles import Script, ScriptedClient, beat_take, essay_done
 from tests.bot.store.rows import beat, essay
 
@@ -185,3 +187,35 @@ def test_a_text_that_begins_anew_is_not_printed_twice(monkeypatch: pytest.Monkey
     assert stream.getvalue() == "One two three."
     writing.text("Other.")
     assert stream.getvalue() == "One two three.\n\nOther."
+
+
+async def test_an_album_tells_its_tracks_and_leaves_its_files(
+    client: Client, remote: Settings, tmp_path: Path
+) -> None:
+    wanted = Ask(
+        kind="album", parameters={"title": "Näïve Days", "tracks": 3, "seed": 4}, user_id=0
+    )
+    async with workshop(remote, tmp_path) as shop:
+        end = await shop.make(wanted, Quiet())
+    names = [f"album-naive-days-4.{kind}" for kind in ("mp3", "png", "zip")]
+    assert [path.name for path in end.files] == names
+    assert (tmp_path / names[2]).read_bytes() == b"archive"
+    report = end.report()
+    assert (report["title"], report["seed"]) == ("Näïve Days", 4)
+    assert [track["number"] for track in report["tracks"]] == [1, 2, 3]
+    assert "archive" not in report and report["files"] == [str(path) for path in end.files]
+    asked = client.asked[0]
+    assert isinstance(asked, AlbumRequest) and asked.max_bytes is None
+
+
+async def test_a_beat_from_the_terminal_takes_a_sample(
+    client: Client, remote: Settings, tmp_path: Path
+) -> None:
+    given = Sample("tune.mid", "mid", b"MThd...")
+    wanted = Ask(kind="beat", parameters={"seed": 4}, user_id=NOBODY, sample=given)
+    async with workshop(remote, tmp_path) as shop:
+        end = await shop.make(wanted, Quiet())
+    asked = client.asked[0]
+    assert isinstance(asked, BeatRequest) and asked.sample is not None
+    assert base64.b64decode(asked.sample) == b"MThd..."
+    assert not any("sample" in path.name for path in end.files)

@@ -17,6 +17,7 @@ from typer.testing import CliRunner, Result
 from bot.__main__ import app
 from bot.settings import Settings
 from bot.store.schema import head
+from tests.songs import midi
 
 ROOT = Path(__file__).resolve().parents[2]
 Cli = Callable[..., Result]
@@ -189,3 +190,42 @@ def test_without_a_token_there_is_help_and_no_discord(environment: None, command
     )
     assert (done.returncode, done.stdout) == (2, "False\n")
     assert "DISCORD_TOKEN" in done.stderr and "applications.commands" in done.stderr
+
+
+def test_a_sample_from_a_file_is_looked_at_before_anything_starts(
+    bare: Cli, tmp_path: Path
+) -> None:
+    wrong = tmp_path / "notes.txt"
+    wrong.write_text("no notes")
+    done = bare("beat", "--sample", wrong)
+    assert done.exit_code == 2
+    assert done.stderr.splitlines()[-1] == (
+        "A sample can be .mid, .wav, .mp3, .flac or .ogg; “notes.txt” is none of them."
+    )
+    broken = tmp_path / "song.mid"
+    broken.write_bytes(b"no song")
+    done = bare("beat", "--sample", broken)
+    assert done.exit_code == 2 and "cannot be read" in done.stderr
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_beat_is_played_around_a_file(cli: Cli, tmp_path: Path) -> None:
+    song = tmp_path / "tune.mid"
+    song.write_bytes(midi(57, 60, 64, 69, 64, 60, 57, 60))
+    arguments = (
+        "beat",
+        "--bars",
+        "4",
+        "--seed",
+        "5",
+        "--format",
+        "mid",
+        "--json",
+        "--out",
+        tmp_path,
+    )
+    plain, flipped = cli(*arguments), cli(*arguments, "--sample", song)
+    assert flipped.exit_code == 0, flipped.output
+    made = [json.loads(done.stdout) for done in (plain, flipped)]
+    assert made[0]["seed"] == made[1]["seed"] == 5
+    assert made[1]["bpm"] == 120 and made[1]["key"] == "A minor"

@@ -3,7 +3,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import io
-import struct
 import wave
 from typing import Any
 
@@ -14,16 +13,9 @@ from bot.commands import submit
 from bot.store import SAMPLE, State
 from tests.flow.fake_service import FakeService
 from tests.flow.world import World, card_number
+from tests.songs import midi
 
 pytestmark = pytest.mark.usefixtures("env")
-
-
-def midi(*pitches: int, velocity: int = 90, ticks: int = 96) -> bytes:
-    """Write a song of quarter notes, one after the other."""
-    events = b"".join(bytes([0, 0x90, pitch, velocity, ticks, 0x80, pitch, 0]) for pitch in pitches)
-    events += b"\x00\xff\x2f\x00"
-    head = b"MThd" + struct.pack(">IHHH", 6, 0, 1, 96)
-    return head + b"MTrk" + struct.pack(">I", len(events)) + events
 
 
 def silence(seconds: int = 1) -> bytes:

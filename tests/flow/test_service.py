@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
+import zipfile
 from collections.abc import AsyncIterator, Iterator
 
 import docx
@@ -13,6 +15,7 @@ from simcord.env import Env
 from bot.settings import Settings
 from bot.store import State, Store
 from models.client import GenerationClient
+from models.contract import AlbumTake
 from tests.flow.world import World
 
 pytestmark = pytest.mark.usefixtures("env")
@@ -59,6 +62,42 @@ async def test_a_beat_is_played_within_the_room_there_is(
     assert files[f"beat-{number}.mid"].startswith(b"MThd")
     assert Image.open(io.BytesIO(files[f"beat-{number}.png"])).width > 100
     assert "120 bpm · A minor" in (world.embed(request).title or "")
+
+
+async def test_an_album_is_named_played_and_packed_within_the_room_there_is(
+    world: World, client_says: dict[str, object]
+) -> None:
+    client_says["attachment_size_limit"] = 3_000_000
+    number = await world.ask(world.alice, "album", title="Rivers at Night", tracks=3, seed=3)
+    request = await world.done(number)
+    assert request.state is State.DONE, request.error
+    take = request.outcome
+    assert isinstance(take, AlbumTake) and take.model_version == "tiny-music"
+    assert len({track.title for track in take.tracks}) == 3
+    assert len({track.bpm for track in take.tracks}) > 1
+    files = {file.filename: await file.read() for file in world.message(request).attachments}
+    assert [name.rpartition(".")[2] for name in files] == ["mp3", "png", "zip"]
+    assert files[f"album-{number}-medley.mp3"].startswith(b"ID3")
+    assert Image.open(io.BytesIO(files[f"album-{number}-cover.png"])).size == (1000, 1000)
+    packed = files[f"album-{number}.zip"]
+    assert len(packed) <= 3_000_000
+    with zipfile.ZipFile(io.BytesIO(packed)) as pack:
+        assert pack.namelist() == [
+            *(f"{track.number:02} {track.title}.mp3" for track in take.tracks),
+            "cover.png",
+        ]
+    assert take.tracks[0].title in (world.embed(request).description or "")
+
+
+async def test_an_album_stops_within_two_seconds(world: World) -> None:
+    number = await world.ask(world.alice, "album", title="Rivers at Night", tracks=12, seed=3)
+    asked = await world.request(number)
+    await world.until(lambda: "Track " in (world.embed(asked).description or ""))
+    await world.alice.click(world.message(asked), custom_id=f"gw:cancel:{number}")
+    assert (await world.done(number)).state is State.CANCELLED
+    async with asyncio.timeout(2):
+        while any(engine.active for engine in (await world.house.client.health()).engines):
+            await asyncio.sleep(0.05)
 
 
 async def test_styles_come_from_the_models(world: World) -> None:
