@@ -23,7 +23,7 @@ from models.essay.lstm import EssayLSTM, Recurrence
 from models.essay.prompt import ConditionArrays
 
 _known_buckets: dict[tuple[object, ...], tuple[int, ...]] = {}
-BUCKETS = (8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
+BUCKETS = (1, 2, 4, 8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
 
 
 class Kernel:
@@ -150,7 +150,7 @@ def exact_buckets(kernel: Kernel, most: int) -> tuple[int, ...]:
 
     They depend on the shapes and on the processor alone: versions of one shape find them once.
     """
-    sizes = [b for b in BUCKETS if b <= max(most, BUCKETS[0])]
+    sizes = [b for b in BUCKETS if b <= max(most, 8)]
     key = (*kernel.shape, most)
     if key not in _known_buckets:
         _known_buckets[key] = _found(kernel, sizes)

@@ -19,6 +19,8 @@ from torch.nn import functional as F
 
 log = logging.getLogger(__name__)
 
+PACKED_FOR = 8  # rows that the packing suits best; any other number works, too
+UNSIGNED = 128  # what is added to whole numbers from -127 to 127
 ALLOWED_ERROR = 0.03  # of the result's norm; the rounding itself costs about 0.01
 
 
@@ -58,6 +60,31 @@ class WholeLinear:
         return torch.addcmul(self._bias, product.float().mul_(self._scale), scale)
 
 
+class PackedLinear:
+    """The same product, bit for bit, with the weights in the order that the processor reads.
+
+    For up to 32 rows about twice as fast. The packed product wants inputs without a sign.
+    """
+
+    def __init__(self, weight: Tensor, bias: Tensor) -> None:
+        self._scale = weight.abs().amax(1).clamp(min=1e-8) / 127  # (O,)
+        whole = (weight / self._scale.unsqueeze(1)).round().to(torch.int8)  # (O, I)
+        self._packed = torch.ops.onednn.qlinear_prepack(whole, [PACKED_FOR, whole.shape[1]])
+        self._zeros = torch.zeros(len(whole), dtype=torch.int32)
+        self._bias = bias.clone()
+        self.size = whole.nbytes + 2 * self._scale.nbytes + self._bias.nbytes
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Multiply (R, I) -> (R, O)."""
+        scale = x.abs().amax(1, keepdim=True).clamp(min=1e-8) / 127
+        inputs = (x / scale).round_().add_(UNSIGNED).to(torch.uint8)
+        product: Tensor = torch.ops.onednn.qlinear_pointwise(
+            inputs, 1.0, UNSIGNED, self._packed, self._scale, self._zeros, None,
+            1.0, 0, torch.float32, "none", [], "",
+        )  # fmt: skip
+        return torch.addcmul(self._bias, product, scale)
+
+
 class PlainLinear:
     """The same in the weights' own precision."""
 
@@ -75,7 +102,7 @@ class PlainLinear:
 
 
 @cache
-def whole_numbers_work() -> bool:
+def whole_numbers_work(maker: Callable[[Tensor, Tensor], Linear]) -> bool:
     """Try eight bits on the present processor; without AVX512 they would not be fast."""
     if not torch.backends.cpu.get_cpu_capability().startswith("AVX512"):
         return False
@@ -83,11 +110,11 @@ def whole_numbers_work() -> bool:
     weight, x = torch.randn(64, 512, generator=draw), torch.randn(40, 512, generator=draw)
     weight[:8], x[:8] = 1.0, 1.0  # the largest sums there are: some processors lose carries
     try:
-        made = WholeLinear(weight, torch.zeros(64))
+        made = maker(weight, torch.zeros(64))
         result = made(x)
         alone = made(x[:3])
-    except RuntimeError as error:
-        log.warning("no eight-bit products here: %s", error)
+    except (RuntimeError, AttributeError) as error:
+        log.warning("no %s here: %s", maker, error)
         return False
     truth = x @ weight.t()
     error_share = float((result - truth).norm() / truth.norm())
@@ -96,6 +123,8 @@ def whole_numbers_work() -> bool:
 
 def linear_maker(precision: str, device: torch.device) -> Callable[[Tensor, Tensor], Linear]:
     """Choose how products are computed on a device."""
-    if precision == Precision.INT8 and device.type == "cpu" and whole_numbers_work():
-        return WholeLinear
+    if precision == Precision.INT8 and device.type == "cpu":
+        for maker in (PackedLinear, WholeLinear):
+            if whole_numbers_work(maker):
+                return maker
     return PlainLinear

@@ -23,6 +23,7 @@ from models.essay.sampling import Draw, draw, forbid, guided
 from models.essay.writer import Candidate, Draft, Fed, Part, Tools
 
 VETOES = 12  # times a row draws again at most after a token that spells no word
+FELT_ROWS = 8  # equal rows computed for one condition
 FELT = 192  # conditions remembered for each slot
 
 
@@ -218,8 +219,8 @@ class Table:
         found = seat.felt.get(key)
         if found is None:
             condition = seat.draft.condition(paragraph, left, bare=bare)
-            # Always computed for the smallest bucket, so that its bits do not depend on company.
-            felt = self.kernel.felt(condition_arrays([condition] * self._buckets[0]))[0]
+            # Always computed for as many, so that its bits do not depend on company.
+            felt = self.kernel.felt(condition_arrays([condition] * FELT_ROWS))[0]
             found = seat.felt[key] = len(seat.felt)
             self._felt[seat.slot * FELT + found] = felt
         return seat.slot * FELT + found
@@ -291,9 +292,10 @@ class Table:
         heat = [seat.temperature for seat, _ in pairs]
         luck_all, heat_all = torch.tensor(luck, device=device), torch.tensor(heat, device=device)
         tokens = draw(scores, Draw(luck_all, heat_all, how.min_p, how.top_p))
+        bad = list(range(len(candidates)))
         for attempt in range(VETOES + 1):
             drawn = tokens.tolist()
-            bad = [r for r, c in enumerate(candidates) if not c.accepts(drawn[r])]
+            bad = [r for r in bad if not candidates[r].accepts(drawn[r])]
             if not bad:
                 break
             if attempt == VETOES:

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import pytest
 import torch
 
 from models.essay.kernel import Kernel, exact_buckets, padded
+from models.essay.linear import PackedLinear, WholeLinear, whole_numbers_work
 from models.essay.prompt import Condition, condition_arrays
 from tests.models.essay import tiny
 
@@ -44,3 +46,14 @@ def test_exact_buckets_keep_every_bit() -> None:
 
 def test_padding_takes_the_smallest_bucket_that_holds() -> None:
     assert [padded(n, (8, 16, 32)) for n in (1, 8, 9, 32, 33, 70)] == [8, 8, 16, 32, 64, 96]
+
+
+def test_packed_products_are_the_plain_ones_bit_for_bit() -> None:
+    if not whole_numbers_work(PackedLinear):
+        pytest.skip("this processor has no eight-bit products")
+    draw = torch.Generator().manual_seed(4)
+    weight, bias = torch.randn(65, 96, generator=draw), torch.randn(65, generator=draw)
+    packed, plain = PackedLinear(weight, bias), WholeLinear(weight, bias)
+    for rows in (1, 7, 8, 40):
+        x = torch.randn(rows, 96, generator=draw)
+        assert torch.equal(packed(x), plain(x)), rows
