@@ -1,21 +1,25 @@
-"""Measure how long a beat takes, stage by stage, and how many callers the studio can serve.
+"""Measure how long a beat takes, stage by stage, and what callers of the service get.
 
-    python benchmarks/beat.py [models/checkpoints/music/<version>] [--bars 16] [--style S]
-                              [--repeat 3] [--callers 1,8] [--json]
+    python -m benchmarks.beat [models/checkpoints/music/<version>] [--bars 16] [--style S]
+                              [--repeat 3] [--callers 1,8,32] [--album 8] [--json]
 
 Wall seconds are what a caller waits for; processor seconds say what an idle machine would need,
 also when the machine is busy with something else. ``first`` is a beat with an empty cache of drum
-sounds and tones, the stages are measured warm. Real time is the length of the music.
+sounds and tones, the stages are measured warm. Real time is the length of the music. Callers ask
+a real server process over HTTP, as the bot does, all at the same time; one who is told to come
+back does so. FluidSynth, where it is installed, plays the same notes with the same SoundFont.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 import statistics
+import subprocess
+import tempfile
 import time
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -26,14 +30,13 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from models.contract import BeatRequest
+from benchmarks.callers import measure_service
 from models.music import encoding, mixer, picture, stems
 from models.music.arranger import Wish, compose
 from models.music.encoding import Tags
 from models.music.gan import Generator, load_generator
 from models.music.song import to_midi
-from models.music.studio import BeatStudio
-from models.music.voices import Players
+from models.music.voices import DEFAULT_SOUNDFONT, Players
 from models.registry import MANIFEST, Registry, Version
 
 STAGES = ("roll", "arrange", "midi", "picture", "synth", "mix", "master", "encode")
@@ -54,6 +57,12 @@ class Stage:
         self.wall.append(time.perf_counter() - wall)
         self.processor.append(_processor() - processor)
 
+    def middle(self) -> dict[str, float]:
+        """Give the medians."""
+        return {
+            "wall": statistics.median(self.wall), "processor": statistics.median(self.processor)
+        }  # fmt: skip
+
 
 def _processor() -> float:
     """Count processor seconds of this process and of the encoders it has run."""
@@ -61,50 +70,35 @@ def _processor() -> float:
     return times.user + times.system + times.children_user + times.children_system
 
 
-@dataclass(frozen=True)
-class Callers:
-    """What several callers at once get."""
-
-    callers: int
-    beats: int
-    seconds: float
-    longest_wait: float
-
-    @property
-    def rate(self) -> float:
-        """Beats a minute, all together."""
-        return 60 * self.beats / self.seconds
-
-
 def main(
     folder: Annotated[Path | None, typer.Argument(help="Default: the live version")] = None,
     bars: int = 16,
     style: str = "",
     repeat: int = 3,
-    callers: str = "1,8",
+    callers: Annotated[str, typer.Option(help="How many at once; empty: no service")] = "1,8,32",
+    album: Annotated[int, typer.Option(help="Tracks of the record; 0: none")] = 8,
     as_json: Annotated[bool, typer.Option("--json")] = False,
 ) -> None:
     """Run the measurement and print a table, or one JSON object."""
     version = _version(folder)
     generator = load_generator(version.path)
     style = style or next(iter(generator.config.masks or generator.config.styles))
-    players = Players()
+    wish, players = Wish(style, 1, bars), Players()
     stages = {name: Stage() for name in STAGES}
     first = Stage()
     with first.timed():
-        _beat(generator, players, Wish(style, 1, bars), {name: Stage() for name in STAGES})
-    seconds = [_beat(generator, players, Wish(style, 1, bars), stages) for _ in range(repeat)]
-    crowd = [_crowd(version, style, bars, int(count)) for count in callers.split(",") if count]
+        _beat(generator, players, wish, {name: Stage() for name in STAGES})
+    seconds = [_beat(generator, players, wish, stages) for _ in range(repeat)]
     result = {
         "version": version.name, "style": style, "bars": bars, "threads": torch.get_num_threads(),
         "music_seconds": seconds[0],
-        "first": {"wall": first.wall[0], "processor": first.processor[0]},
-        "stages": {
-            name: {"wall": statistics.median(s.wall), "processor": statistics.median(s.processor)}
-            for name, s in stages.items()
-        },
-        "callers": [asdict(c) | {"beats_a_minute": c.rate} for c in crowd],
+        "first": first.middle(),
+        "stages": {name: stage.middle() for name, stage in stages.items()},
+        "fluidsynth": _fluidsynth(generator, wish, repeat),
     }  # fmt: skip
+    crowds = [int(count) for count in callers.split(",") if count]
+    if crowds or album:
+        result["service"] = asdict(measure_service(version, style, bars, crowds, album))
     console = Console()
     if as_json:
         console.print_json(json.dumps(result))
@@ -141,27 +135,25 @@ def _beat(generator: Generator, players: Players, wish: Wish, stages: dict[str, 
     return mixed.seconds
 
 
-def _crowd(version: Version, style: str, bars: int, count: int) -> Callers:
-    """Let ``count`` callers ask for a beat each at the same time."""
-    studio = BeatStudio()
-    studio.load(version)
-    studio.make(_request(style, bars, 0), lambda _: None, lambda: False)
-    began = time.perf_counter()
-
-    def ask(number: int) -> float:
-        studio.make(_request(style, bars, number), lambda _: None, lambda: False)
-        return time.perf_counter() - began
-
-    with ThreadPoolExecutor(count) as pool:
-        waits = list(pool.map(ask, range(1, count + 1)))
-    return Callers(count, count, time.perf_counter() - began, max(waits))
-
-
-def _request(style: str, bars: int, seed: int) -> BeatRequest:
-    return BeatRequest(request_id="benchmark", style=style, bars=bars, seed=seed)
+def _fluidsynth(generator: Generator, wish: Wish, repeat: int) -> dict[str, float] | str:
+    """Let FluidSynth play the same song; say why not where it cannot."""
+    program = shutil.which("fluidsynth")
+    if program is None:
+        return "skipped: fluidsynth is not installed"
+    stage = Stage()
+    with tempfile.TemporaryDirectory() as folder:
+        notes, sound = Path(folder, "song.mid"), Path(folder, "song.wav")
+        notes.write_bytes(to_midi(compose(generator, wish), "benchmark"))
+        command = [program, "-ni", "-q", "-r", "44100", "-F", str(sound)]
+        for _ in range(repeat):
+            with stage.timed():
+                subprocess.run(
+                    [*command, str(DEFAULT_SOUNDFONT), str(notes)], check=True, capture_output=True
+                )
+    return stage.middle()
 
 
-def _table(result: dict[str, Any]) -> Table:
+def _table(result: Mapping[str, Any]) -> Table:
     music = result["music_seconds"]
     title = f"{result['bars']} bars of {result['style']}, {music:.1f} s of music, mp3"
     table = Table("stage", "wall s", "processor s", "x real time", title=title)
@@ -175,12 +167,33 @@ def _table(result: dict[str, Any]) -> Table:
     counted = [seconds for name, seconds in result["stages"].items() if name != "roll"]
     row("total", *(sum(s[kind] for s in counted) for kind in ("wall", "processor")))
     row("first, cold", result["first"]["wall"], result["first"]["processor"])
-    for crowd in result["callers"]:
+    rival, synth = result["fluidsynth"], result["stages"]["synth"]
+    if isinstance(rival, str):
+        table.add_row("FluidSynth", rival, "", "")
+    else:
+        row("FluidSynth", rival["wall"], rival["processor"])
+        ratio = rival["processor"] / max(synth["processor"], 1e-9)
+        table.add_row("FluidSynth / synth", "", f"{ratio:.2f}", "")
+    _service_rows(table, result.get("service"))
+    return table
+
+
+def _service_rows(table: Table, service: Mapping[str, Any] | None) -> None:
+    if service is None:
+        table.add_row("service", "skipped: neither callers nor a record were asked for", "", "")
+        return
+    for crowd in service["crowds"]:
         table.add_row(
             f"{crowd['callers']} callers", f"{crowd['longest_wait']:.2f} the last",
-            f"{crowd['beats_a_minute']:.1f} beats a minute", "",
+            f"{60 * crowd['callers'] / crowd['seconds']:.1f} beats a minute",
+            f"{crowd['music_seconds'] / crowd['seconds']:.0f}",
         )  # fmt: skip
-    return table
+    if service["album"]:
+        record = service["album"]
+        table.add_row(
+            f"record of {record['tracks']}", f"{record['seconds']:.2f}", "",
+            f"{record['music_seconds'] / record['seconds']:.0f}",
+        )  # fmt: skip
 
 
 if __name__ == "__main__":
