@@ -28,6 +28,7 @@ from bot.commands.submit import kept_sample, submit
 from bot.extras import EXTRAS, TooLarge
 from bot.files import Shelf
 from bot.limits import fit_files
+from bot.own_styles import style_of
 from bot.parameters import BeatParameters
 from bot.sentences import Sentence
 from bot.store.shapes import SAMPLE, Artifact, Request
@@ -206,6 +207,23 @@ async def _down(interaction: Interaction, request: Request, _: str | None) -> No
     await _rate(interaction, request, -1)
 
 
+async def _learn(interaction: Interaction, request: Request, _: str | None) -> None:
+    """Let the style learn from this, or take that back; only its author can, and an admin must."""
+    if request.user_id != interaction.user.id:
+        raise Refusal("learn.not_yours")
+    store, say = house_of(interaction).store, words_for(interaction)
+    style_id = style_of(request.parameters)
+    style = await store.styles.get(style_id) if style_id is not None else None
+    if style is None or style.deleted_at is not None or style.guild_id != request.guild_id:
+        raise Refusal("learn.elsewhere")
+    if await store.offers.make(request.id, style.id, request.user_id):
+        await whisper(interaction, say("learn.offered"))
+    elif await store.offers.withdraw(request.id):
+        await whisper(interaction, say("learn.withdrawn"))
+    else:
+        raise Refusal("reply.over")
+
+
 async def _delete(interaction: Interaction, request: Request, _: str | None) -> None:
     """Take the message away; the result itself stays with its owner."""
     if not may_manage(interaction, request):
@@ -256,6 +274,7 @@ _ACTS: Mapping[str, Callable[[Interaction, Request, str | None], Awaitable[None]
     "file": _file,
     "up": _up,
     "down": _down,
+    "learn": _learn,
     "delete": _delete,
     "cancel": _cancel,
     "page": _page,

@@ -194,6 +194,8 @@ def essay(
     taken, left = _choose([f for f in files if f.kind == "docx"], room)
     _finish(say, request, embed, facts, left, room)
     items = _result_buttons(say, request.id, vary=False)
+    if request.guild_id is not None and request.parameters.version is not None:
+        items.append(button("learn", request.id, say("button.learn"), emoji="🎓"))
     if len(sheets) > 1:
         items += page_buttons(say, request.id, page, len(sheets))
     return Card(embed, view_of(items), taken)

@@ -7,6 +7,7 @@ version learned is, for the model, the style ``own``; people see the name the gu
 from __future__ import annotations
 
 import asyncio
+import re
 
 from bot.asking import Ask, WrongValue
 from bot.parameters import FAMILY, Parameters
@@ -17,6 +18,7 @@ from models.registry import Registry
 
 #: The style whose texts and songs a training run of a guild's documents reads.
 OWN = "own"
+_ALIAS = re.compile(r"s(\d{1,18})\.live")
 
 
 async def own_style(
@@ -49,3 +51,9 @@ def named(made: Outcome, asked: Parameters) -> Outcome:
     if asked.version is None or asked.style is None:
         return made
     return made.model_copy(update={"style": asked.style})
+
+
+def style_of(asked: Parameters) -> int | None:
+    """Number of the guild's style that was asked for; None where it is the model's own."""
+    match = _ALIAS.fullmatch(asked.version or "")
+    return int(match[1]) if match is not None else None

@@ -159,6 +159,7 @@ async def _forget(interaction: Interaction, say: Words) -> None:
         if request.user_id == user:
             await house.worker.cancel(request.id)
     before = (await house.store.requests.history(user, size=1)).total
+    await house.corpus.forget(user)
     numbers = await house.store.requests.forget(user)
     await house.store.ratings.forget(user)
     shelf = Shelf(house.settings.artifacts_dir)

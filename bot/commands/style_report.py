@@ -160,6 +160,8 @@ async def next_offer(
         if request is None or not isinstance(request.outcome, EssayDone):
             continue
         tally = await store.ratings.of(request.id)
+        if tally.up <= tally.down:  # only what people liked may teach
+            continue
         text = limits.clip(plain(request.outcome.text), LINES)
         embed = discord.Embed(
             title=limits.clip(plain(request.outcome.plan.title), limits.EMBED_TITLE),

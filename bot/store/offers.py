@@ -56,6 +56,13 @@ class Offers:
             row = (await db.execute(changed.returning(offers))).one_or_none()
         return None if row is None else mapping.offer(row)
 
+    async def withdraw(self, request_id: int) -> bool:
+        """Take an offer back; False when it was decided before."""
+        gone = delete(offers).where(offers.c.request_id == request_id, _OPEN)
+        async with self._db.write() as db:
+            found = await db.execute(gone.returning(offers.c.request_id))
+            return found.one_or_none() is not None
+
     async def forget(self, user_id: int) -> None:
         """Withdraw everything a person offered."""
         async with self._db.write() as db:

@@ -72,7 +72,16 @@ def test_no_key_is_used_that_does_not_exist_and_none_exists_unused() -> None:
     areas = {key.split(".")[0] for key in stems}
     assert {key for key in quoted if key.split(".")[0] in areas} <= stems
     # Areas whose keys are put together at run time.
-    built = ("command.", "choice.", "key.", "section.", "card.stage.", "language.", "settings.", "model.")
+    built = (
+        "command.",
+        "choice.",
+        "key.",
+        "section.",
+        "card.stage.",
+        "language.",
+        "settings.",
+        "model.",
+    )
     unused = {key for key in stems - quoted if not key.startswith((*built, "edit.", "train."))}
     assert not unused
 
