@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 RATE_WINDOW = 20.0  # seconds over which the rate is measured
 TOKENS_A_WORD = 1.3
 FIRST_GUESS = 300.0  # tokens a second, before anything was measured
+CATCH_UP = 16  # tokens of a prefix or an opening fed at most between two common steps
 PATIENCE = 1.0  # seconds the thread sleeps at most when there is nothing to do
 
 NOTHING = "No essay model was loaded yet."
@@ -300,13 +301,22 @@ class EssayEngine:
 
     def _step(self, table: Table) -> None:
         works = [w for w in self._works if w.table is table]
-        self._guarded(table.advance, works)
+        self._catch_up(table, works)
+        self._guarded(table.advance, [w for w in works if w.seat.failed is None])
         self._guarded(table.draw, [w for w in works if w.seat.failed is None])
         for work in works:
             if work.seat.failed is not None:
                 self._fail(work, work.seat.failed)
             elif not work.seat.feeding and not work.seat.working:
                 self._resume(work)
+
+    def _catch_up(self, table: Table, works: Sequence[_Work]) -> None:
+        """Feed what is long in small steps, so that nobody waits for the others at every token."""
+        for _ in range(CATCH_UP):
+            behind = [w for w in works if w.seat.behind and w.seat.failed is None]
+            if not behind:
+                return
+            self._guarded(table.advance, behind)
 
     def _guarded(self, act: Callable[[Sequence[Seat]], None], works: Sequence[_Work]) -> None:
         """Act on all essays at once; if that fails, on each alone, so that only the sick suffer."""

@@ -63,6 +63,11 @@ class Seat:
             candidate.give_up()
 
     @property
+    def behind(self) -> bool:
+        """Tell whether anchors have several tokens to take in."""
+        return any(len(voice.feed) > 1 for voice in self.voices)
+
+    @property
     def feeding(self) -> bool:
         """Tell whether anchors have more to take in before drawing begins."""
         return any(voice.feed for voice in self.voices)
