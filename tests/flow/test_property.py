@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import re
 import shutil
 import tempfile
 from collections import Counter
@@ -22,15 +23,16 @@ from simcord.backend.errors import SetupError
 
 from bot import delivery
 from bot.settings import Settings
-from bot.store import Store
+from bot.store import State, Store
 from models.client import GenerationBusy, GenerationUnavailable
 from tests.flow.fake_service import FakeService
-from tests.flow.world import World, buttons, card_number
+from tests.flow.world import World, acts, buttons, card_number
 
-ACTIONS = ("essay", "beat", "again", "cancel", "show", "delete", "rate", "tick")
+ACTIONS = ("essay", "beat", "continue", "again", "vary", "edit", "file", "cancel")
+ACTIONS += ("show", "mine", "delete", "rate", "tick")
 FAULTS = ("crash", "restart", "service_down", "service_full", "dead_token", "outage", "too_large")
 STEPS = st.lists(
-    st.tuples(st.sampled_from(ACTIONS + FAULTS), st.integers(0, 3)), min_size=4, max_size=12
+    st.tuples(st.sampled_from(ACTIONS + FAULTS), st.integers(0, 3)), min_size=4, max_size=14
 )
 
 
@@ -52,6 +54,8 @@ class Life:
         self.topics = itertools.count()
         #: Messages that /show made.
         self.copies: set[int] = set()
+        #: Messages that people wrote.
+        self.said: set[int] = set()
         #: Requests whose card somebody deleted.
         self.deleted: set[int] = set()
 
@@ -72,6 +76,22 @@ class Life:
     async def _beat(self, _: str, person: Any, channel: Any) -> None:
         await person.slash(channel, "beat", bars=4)
 
+    async def _continue(self, _: str, person: Any, channel: Any) -> None:
+        said = f"The secret of {channel.id} number {next(self.topics)} is this."
+        message = await person.send(channel, said)
+        self.said.add(message.id)
+        await person.context_menu(channel, "Continue as essay", message)
+
+    async def _edit(self, _: str, person: Any, channel: Any) -> None:
+        form = await self._click("edit", person, channel)
+        if form is not None and form.modal is not None:
+            fields = [f for row in form.modal["components"] for f in row["components"]]
+            await person.submit_modal(form, {f["custom_id"]: f.get("value") or "" for f in fields})
+
+    async def _mine(self, _: str, person: Any, channel: Any) -> None:
+        await person.slash(channel, "mine")
+        await person.autocomplete(channel, "show", "number", "")
+
     async def _show(self, _: str, person: Any, channel: Any) -> None:
         for number in range(1, 6):
             result = await person.slash(channel, "show", number=number)
@@ -81,15 +101,16 @@ class Life:
             elif not result.ephemeral:
                 self.copies.add(result.response.id)
 
-    async def _click(self, what: str, person: Any, channel: Any) -> None:
+    async def _click(self, what: str, person: Any, channel: Any) -> Any:
         for message in list(channel.history()):
             act = {"rate": "up"}.get(what, what)
             for custom_id in buttons(message):
                 if custom_id.split(":")[1] == act:
-                    await person.click(message, custom_id=custom_id)
+                    result = await person.click(message, custom_id=custom_id)
                     if message.id not in {m.id for m in channel.history()}:
                         self.deleted.add(int(custom_id.split(":")[2]))
-                    return
+                    return result
+        return None
 
     async def _tick(self, *_: Any) -> None:
         self.service.go.clear() if self.service.go.is_set() else self.service.go.set()
@@ -132,18 +153,33 @@ class Life:
             found.append(await self.world.done(number))
 
     def check(self, requests: list[Any]) -> None:
-        """Look at every message: whose it is, and that each request has at most one of its own."""
+        """Look at every message: each request has one card of its own, and at most one result."""
         own: Counter[int] = Counter()
+        finals: Counter[int] = Counter()
         for _, channel in self.people[::2]:
             for message in channel.history():
-                text = str([embed.to_dict() for embed in message.embeds])
-                assert "secret of" not in text or f"secret of {channel.id}" in text
-                if message.id not in self.copies:
-                    own[card_number(message)] += 1
+                if message.id in self.copies | self.said:
+                    continue
+                own[card_number(message)] += 1
+                finals[card_number(message)] += "again" in acts(message)
         assert all(count == 1 for count in own.values())
-        shown = {number for number in own if number not in self.deleted}
-        kept = {request.id for request in requests if request.id not in self.deleted}
-        assert shown == kept
+        assert all(count <= 1 for count in finals.values())
+        assert set(own) - self.deleted == {request.id for request in requests} - self.deleted
+        told = {State.DONE, State.FAILED, State.CANCELLED, State.REFUSED}
+        for request in requests:
+            if request.id not in self.deleted and request.state in told:
+                assert finals[request.id] == 1, request.state
+
+    def check_walls(self) -> None:
+        """Look at all that was ever sent, to whomever: it is of the place it was sent to."""
+        backend = self.world.env.backend
+        for sent in self.world.env.http_requests:
+            token = re.search(r"simcord_interaction_\d+", sent.path)
+            if token is None:
+                continue
+            place = backend.interactions[backend.interaction_tokens[token[0]]].channel_id
+            secrets = re.findall(r"secret of (\d+)", str(sent.json))
+            assert {int(secret) for secret in secrets} <= {place}, sent.path
 
 
 async def live(steps: list[tuple[str, int]], template: Path, folder: Path) -> None:
@@ -167,6 +203,7 @@ async def live(steps: list[tuple[str, int]], template: Path, folder: Path) -> No
             await life.step(what, who)
         requests = await life.settle()
         life.check(requests)
+        life.check_walls()
         for request in requests:
             ends = [
                 e.new for e in await store.requests.events(request.id) if e.new == request.state
