@@ -28,8 +28,10 @@ from models.client import GenerationBusy, GenerationUnavailable
 from tests.flow.fake_service import FakeService
 from tests.flow.world import World, acts, buttons, card_number
 
-ACTIONS = ("essay", "beat", "continue", "again", "vary", "edit", "file", "cancel")
-ACTIONS += ("show", "mine", "delete", "rate", "tick")
+ACTIONS = (
+    *("essay", "beat", "continue", "again", "vary", "edit", "file", "cancel"),
+    *("show", "mine", "delete", "rate", "tick"),
+)
 FAULTS = ("crash", "restart", "service_down", "service_full", "dead_token", "outage", "too_large")
 STEPS = st.lists(
     st.tuples(st.sampled_from(ACTIONS + FAULTS), st.integers(0, 3)), min_size=4, max_size=14
@@ -145,12 +147,10 @@ class Life:
         self.world.env.backend.faults.clear()
         self.service.faults.clear()
         self.service.go.set()
-        found = []
-        for number in itertools.count(1):
-            request = await self.world.store.requests.get(number)
-            if request is None:
-                return found
-            found.append(await self.world.done(number))
+        found: list[Any] = []
+        while await self.world.store.requests.get(len(found) + 1) is not None:
+            found.append(await self.world.done(len(found) + 1))
+        return found
 
     def check(self, requests: list[Any]) -> None:
         """Look at every message: each request has one card of its own, and at most one result."""
