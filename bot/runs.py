@@ -123,7 +123,7 @@ class RunKeeper:
     ) -> Run:
         """Queue a run that goes on from another one's checkpoint; raise RunRefused."""
         style = await self._style_of(run)
-        if not await asyncio.to_thread(self.resumable, run):
+        if not await self.resumable(run):
             raise RunRefused(Sentence("run_gone"))
         await self.check(Family(run.family), style, run.preset)
         if style is not None:
@@ -163,11 +163,14 @@ class RunKeeper:
                 raise RunRefused(Sentence(key, count=measure.documents, low=low))
         await asyncio.to_thread(self._check_disk)
 
-    def resumable(self, run: Run) -> bool:
-        """Say whether a run that ended left a checkpoint to go on from."""
+    async def resumable(self, run: Run) -> bool:
+        """Say whether a run that ended left a checkpoint that no other run has gone on from."""
         if run.state not in (RunState.STOPPED, RunState.FAILED) or run.run_dir is None:
             return False
-        return any(Path(run.run_dir).glob("**/checkpoint.json"))
+        if await self._store.runs.resumed(run.id):
+            return False
+        found = Path(run.run_dir).glob("**/checkpoint.json")
+        return await asyncio.to_thread(any, found)
 
     async def drop_style(self, style: Style) -> bool:
         """Delete a style, its files and its aliases; False while it is being trained."""

@@ -205,10 +205,11 @@ async def resume(interaction: Interaction, run: app_commands.Range[int, 1] | Non
         return
     house = house_of(interaction)
     last = await house.store.runs.history(limit=LISTED, styles=await seen_styles(interaction))
-    found = next((one for one in last if house.keeper.resumable(one)), None)
-    if found is None:
-        raise Refusal("train.no_resume")
-    await resume_here(interaction, found)
+    for found in last:
+        if await house.keeper.resumable(found):
+            await resume_here(interaction, found)
+            return
+    raise Refusal("train.no_resume")
 
 
 @train.command(

@@ -69,6 +69,12 @@ class Runs:
             row = (await db.execute(asked.order_by(runs.c.id.desc()).limit(1))).one_or_none()
         return None if row is None else mapping.run(row)
 
+    async def resumed(self, run_id: int) -> bool:
+        """Say whether another run has gone on from this one."""
+        asked = select(runs.c.id).where(runs.c.resumes == run_id, runs.c.run_dir.is_not(None))
+        async with self._db.read() as db:
+            return (await db.execute(asked.limit(1))).one_or_none() is not None
+
     async def owners(self, family: str) -> dict[str, int]:
         """Say which style each version that a style's run made belongs to."""
         asked = select(runs.c.version, runs.c.style_id).where(

@@ -83,6 +83,9 @@ match script:
         raise MemoryError
     case "disk":
         raise OSError(28, "No space left on device")
+    case "nan":
+        print("Loss is nan at step 3", flush=True)  # noqa: T201
+        raise SystemExit(1)
     case "killed":
         os.kill(os.getpid(), signal.SIGKILL)
     case "crash":

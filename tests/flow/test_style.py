@@ -99,7 +99,7 @@ async def test_a_document_goes_and_a_style_goes(world: World, carol: Any) -> Non
     assert "2 documents" in said(asked)
     await carol.click(asked.response.message, custom_id=f"gws:sure:{style.id}")
     assert await world.store.styles.of(world.guild.id) == [] and not folder.exists()
-    late = await carol.click(asked.response.message, custom_id=f"gws:sure:{style.id}")
+    late = await carol.slash(world.channel, "style delete", style=style.key)
     assert "no style called" in said(late)
 
 

@@ -23,8 +23,10 @@ pytestmark = pytest.mark.usefixtures("env")
 def quick_keeper(monkeypatch: pytest.MonkeyPatch) -> None:
     """Look often, and start a child that learns nothing."""
     quick = {"look_seconds": 0.05, "card_seconds": 0.05, "command": trainee_command}
+    defaults = RunKeeper.__init__.__kwdefaults__
+    assert defaults is not None
     for name, value in quick.items():
-        monkeypatch.setitem(RunKeeper.__init__.__kwdefaults__, name, value)
+        monkeypatch.setitem(defaults, name, value)
 
 
 @pytest.fixture(autouse=True)
