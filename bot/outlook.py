@@ -1,12 +1,13 @@
-"""When a request will be ready: its place in the queue, and how long others took."""
+"""When a request will be ready: its place in the queue, and how fast others were made."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import fmean
+from statistics import fmean, linear_regression
 
-from bot.parameters import KINDS, Kind
+from bot.parameters import KINDS, Kind, size_of
 from bot.store import Request, State, Store
 
 #: How long measured durations are used before they are asked for again, in seconds.
@@ -21,13 +22,42 @@ class Outlook:
     eta: float | None
 
 
+@dataclass(frozen=True)
+class Speed:
+    """How long requests of one kind take: a fixed part, and a part for each unit of size."""
+
+    fixed: float
+    each: float
+    #: Seconds that a usual one took.
+    usual: float
+
+    def seconds(self, size: int) -> float:
+        """Reckon how long one of this size takes."""
+        return self.fixed + self.each * size
+
+
+def measured(samples: Sequence[tuple[int, float]]) -> Speed | None:
+    """Fit a line through sizes and seconds; None without measurements."""
+    if not samples:
+        return None
+    sizes, seconds = zip(*samples, strict=True)
+    usual = fmean(seconds)
+    if len(set(sizes)) > 1:
+        each, fixed = linear_regression(sizes, seconds)
+        if each < 0:  # too few, and some of them were held up
+            return Speed(usual, 0.0, usual)
+        if fixed >= 0:
+            return Speed(fixed, each, usual)
+    return Speed(0.0, usual / fmean(sizes), usual)
+
+
 class Forecast:
     """Reckons outlooks from the last finished requests."""
 
     def __init__(self, store: Store, workers: int) -> None:
         self._store = store
         self._workers = workers
-        self._means: dict[Kind, float | None] = dict.fromkeys(KINDS)
+        self._speeds: dict[Kind, Speed | None] = dict.fromkeys(KINDS)
         self._asked = float("-inf")
 
     async def of(self, request: Request) -> Outlook:
@@ -42,7 +72,9 @@ class Forecast:
         ahead = 0.0 if running < self._workers else self._typical() / 2
         found = []
         for place, request in enumerate(await self._store.requests.waiting([origin], limit)):
-            own = self._means[request.kind]
+            speed = self._speeds[request.kind]
+            size = size_of(request.kind, request.parameters)
+            own = None if speed is None else speed.seconds(size)
             # A free worker begins at once; a busy one after its share of those before.
             wait = 0.0 if place + running < self._workers else ahead
             found.append((request, Outlook(place, None if own is None else wait + own)))
@@ -50,7 +82,7 @@ class Forecast:
         return found
 
     def _typical(self) -> float:
-        known = [mean for mean in self._means.values() if mean is not None]
+        known = [speed.usual for speed in self._speeds.values() if speed is not None]
         return fmean(known) if known else 0.0
 
     async def _measure(self) -> None:
@@ -58,5 +90,4 @@ class Forecast:
             return
         self._asked = time.monotonic()
         for kind in KINDS:
-            seconds = await self._store.requests.durations(kind)
-            self._means[kind] = fmean(seconds) if seconds else None
+            self._speeds[kind] = measured(await self._store.requests.durations(kind))

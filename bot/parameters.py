@@ -70,8 +70,16 @@ class AlbumParameters(Shape):
 
 
 Parameters = EssayParameters | BeatParameters | AlbumParameters
+#: What the work on a request of each kind grows with.
+SIZES: dict[Kind, str] = {"essay": "words", "beat": "bars", "album": "tracks"}
 PARAMETERS: dict[Kind, type[Parameters]] = {
     "essay": EssayParameters,
     "beat": BeatParameters,
     "album": AlbumParameters,
 }
+
+
+def size_of(kind: Kind, parameters: Parameters) -> int:
+    """Say how large a request is, in the unit of its kind."""
+    size: int = getattr(parameters, SIZES[kind])
+    return size

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, Select, and_, case, delete, func, select, update
 
-from bot.parameters import Kind
+from bot.parameters import SIZES, Kind
 from bot.store import mapping
 from bot.store.queue import turn
 from bot.store.recovery import Recovery
@@ -94,10 +94,11 @@ class Requests(Recovery):
             moment: datetime | None = (await db.execute(asked)).scalar_one()
         return moment
 
-    async def durations(self, kind: Kind, limit: int = 50) -> list[float]:
-        """List how many seconds the last finished requests took, newest first."""
+    async def durations(self, kind: Kind, limit: int = 50) -> list[tuple[int, float]]:
+        """List sizes of the last finished requests and the seconds they took, newest first."""
+        size = requests.c.parameters[SIZES[kind]].as_integer()
         asked = (
-            select(requests.c.started_at, requests.c.finished_at)
+            select(size, requests.c.started_at, requests.c.finished_at)
             .where(
                 requests.c.kind == kind,
                 requests.c.state == State.DONE,
@@ -108,7 +109,7 @@ class Requests(Recovery):
         )
         async with self._db.read() as db:
             rows = (await db.execute(asked)).all()
-        return [(finished - started).total_seconds() for started, finished in rows]
+        return [(n, (finished - started).total_seconds()) for n, started, finished in rows]
 
     async def history(
         self,

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from bot.outlook import Forecast, Outlook
+from bot.outlook import Forecast, Outlook, Speed, measured
+from bot.parameters import EssayParameters
 from bot.store import Store
 from tests.bot.store.rows import Clock, beat, essay
 
@@ -35,6 +38,35 @@ async def test_a_free_worker_begins_at_once(timed: Store) -> None:
     made = await timed.requests.create(essay(3))
     assert await Forecast(timed, workers=1).of(made) == Outlook(0, 10.0)
     await timed.close()
+
+
+async def test_a_longer_one_takes_longer(timed: Store) -> None:
+    long = EssayParameters(topic="the sea", words=200)
+    made = await timed.requests.create(replace(essay(3), parameters=long))
+    assert await Forecast(timed, workers=1).of(made) == Outlook(0, 40.0)
+    await timed.close()
+
+
+@pytest.mark.parametrize(
+    ("samples", "speed"),
+    [
+        ([], None),
+        ([(200, 8.0), (200, 12.0)], Speed(0.0, 0.05, 10.0)),
+        ([(100, 6.0), (200, 10.0), (400, 18.0)], Speed(2.0, 0.04, 34 / 3)),
+        ([(100, 1.0), (200, 5.0)], Speed(0.0, 0.02, 3.0)),  # nothing takes less than no time
+        ([(100, 9.0), (200, 5.0)], Speed(7.0, 0.0, 7.0)),
+    ],
+)
+def test_speeds_are_lines_through_what_was_measured(
+    samples: list[tuple[int, float]], speed: Speed | None
+) -> None:
+    found = measured(samples)
+    if speed is None or found is None:
+        assert found is speed
+        return
+    assert (found.fixed, found.each, found.usual) == pytest.approx(
+        (speed.fixed, speed.each, speed.usual)
+    )
 
 
 async def test_the_waiting_wait_for_those_before_them(timed: Store) -> None:

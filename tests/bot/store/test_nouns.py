@@ -120,7 +120,8 @@ async def test_counting(store: Store) -> None:
     assert await store.requests.since(before, guild_id=5) == 3
     assert await store.requests.since(before, user_id=1, guild_id=6) == 0
     assert await store.requests.since(utc_now() + timedelta(minutes=1)) == 0
-    assert [round(seconds) for seconds in await store.requests.durations("essay")] == [0]
+    ((size, seconds),) = await store.requests.durations("essay")
+    assert (size, round(seconds)) == (50, 0)
     assert await store.requests.durations("beat") == []
     last = await store.requests.last_asked(2)
     assert last is not None and utc_now() - last < timedelta(minutes=1)
