@@ -14,6 +14,8 @@ app = typer.Typer(help="Train and measure the models.", no_args_is_help=True, ad
 measure = typer.Typer(help="Measure a version on held-out data.", no_args_is_help=True)
 app.command("essay")(essays.train)
 app.command("music")(music.train)
+app.command("associations")(essays.associate)
+app.command("calibrate")(music.calibrate)
 app.command("collect")(songs.collect)
 app.command("transcribe")(songs.transcribe)
 app.command("hear")(songs.hear)

@@ -1,31 +1,77 @@
-"""Which words belong to a subject: latent directions of words, from the paragraphs they share.
+"""Which words are English, and which belong to a subject: both from an encyclopedia.
 
-The writer uses them for topics its own embeddings know too little about. Made once from an
-encyclopedia and stored beside the word list; see ``models/essay/associations.py``.
+Words are known by the articles they stand in, and related by the paragraphs they share: latent
+directions, which the writer uses for topics its own embeddings know too little about. Made once by
+``python -m training associations`` and stored as ``models/essay/english.txt.xz`` and
+``models/essay/associations.npz``.
 """
 
 from __future__ import annotations
 
+import lzma
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from models.essay.lexicon import STOP_WORDS, english, words_of
+from models.essay.associations import FILE
+from models.essay.lexicon import ENGLISH, STOP_WORDS, english, words_of
+from training.essays.corpus import CorpusError
+from training.essays.readers import read_corpus
 
 Matrix = npt.NDArray[np.float32]
+KNOWN = 48_000  # words of the word list
+LEAST = 4  # articles that must hold a word
 WORDS = 34_000
 DIRECTIONS = 80
 SPARE = 16  # directions computed beyond those kept, for exactness
 COMMON = 1  # leading directions dropped: they only tell frequent words from rare ones
 
 
-def vocabulary(size: int = WORDS) -> list[str]:
+@dataclass(frozen=True)
+class Made:
+    """What was made, in numbers."""
+
+    articles: int
+    known: int
+    related: int
+
+
+def make(corpus: Path, out: Path, *, size: int = DIRECTIONS, least: int = LEAST) -> Made:
+    """Read an encyclopedia and write the word list and the directions of words.
+
+    Where a corpus holds other texts too, only its encyclopedia counts.
+    """
+    documents = list(read_corpus(corpus))
+    articles = [d for d in documents if d.style == "encyclopedia"] or documents
+    known = common_words((d.text for d in articles), least=least)
+    words = vocabulary(known=known)
+    found = weigh((p for d in articles for p in d.paragraphs), words)
+    if min(found.shape) < size + COMMON + SPARE:
+        raise CorpusError(
+            f"The corpus is too small: it has {found.shape[0]} usable paragraphs and "
+            f"{len(words)} words that stand in {least} articles or more."
+        )
+    out.mkdir(parents=True, exist_ok=True)
+    write(out / FILE.name, words, directions(found, size))
+    (out / ENGLISH.name).write_bytes(lzma.compress("\n".join(known).encode(), preset=9))
+    return Made(len(articles), len(known), len(words))
+
+
+def common_words(articles: Iterable[str], size: int = KNOWN, least: int = LEAST) -> list[str]:
+    """List the words by falling number of articles that hold them, ties by the alphabet."""
+    counts = Counter(word for article in articles for word in set(words_of(article)))
+    ordered = sorted(counts, key=lambda word: (-counts[word], word))
+    return [word for word in ordered if counts[word] >= least][:size]
+
+
+def vocabulary(size: int = WORDS, known: Sequence[str] | None = None) -> list[str]:
     """Take the commonest known words that carry matter."""
-    words = sorted(english(), key=english().__getitem__)
+    words = sorted(english(), key=english().__getitem__) if known is None else known
     return [w for w in words if len(w) > 2 and w not in STOP_WORDS and "'" not in w][:size]
 
 
@@ -43,6 +89,8 @@ def weigh(paragraphs: Iterable[str], words: Sequence[str]) -> sparse.csr_matrix:
         values += (1 + np.log(list(counts.values()))).tolist()
         starts.append(len(indices))
     shape = (len(starts) - 1, len(words))
+    if not shape[0]:
+        return sparse.csr_matrix(shape, dtype=np.float32)
     found = sparse.csr_matrix((values, indices, starts), shape=shape, dtype=np.float32)
     frequency = np.bincount(found.indices, minlength=len(words))
     rarity = np.log(shape[0] / (1 + frequency)).astype(np.float32)

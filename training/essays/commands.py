@@ -14,6 +14,7 @@ import typer
 from models.registry import Registry, RegistryError, Version
 from training import options
 from training.about import About, read_about
+from training.essays.associations import DIRECTIONS, LEAST, make
 from training.essays.corpus import CorpusError
 from training.essays.embedding import NotInstalled
 from training.essays.evaluation import measure_likelihood
@@ -159,6 +160,23 @@ def evaluate(
     typer.echo(report.markdown())
     if out:
         report.write(out)
+
+
+def associate(
+    corpus: Annotated[Path, typer.Option(help="File, folder or zip of an encyclopedia.")],
+    out: Annotated[Path, typer.Option(help="Folder for associations.npz and english.txt.xz.")],
+    directions: Annotated[int, typer.Option(help="Numbers kept of every word.")] = DIRECTIONS,
+    least: Annotated[int, typer.Option(help="Articles that must hold a word.")] = LEAST,
+) -> None:
+    """Make the writer's word list and its knowledge of which words belong together."""
+    try:
+        made = make(corpus, out, size=directions, least=least)
+    except CorpusError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from error
+    typer.echo(
+        f"{made.articles:,} articles gave {made.known:,} words, {made.related:,} of them related."
+    )
 
 
 def _parent(

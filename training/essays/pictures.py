@@ -74,7 +74,7 @@ def _spread(axes: Any, rows: Mapping[str, Sequence[float]], title: str) -> None:
         )  # fmt: skip
     axes.set_xlabel(title)
     axes.set_ylabel("share of essays")
-    axes.legend(frameon=False)
+    axes.figure.legend(frameon=False, loc="outside upper right", ncols=3)
 
 
 def _topics(axes: Any, topics: Mapping[str, Row]) -> None:
@@ -82,8 +82,9 @@ def _topics(axes: Any, topics: Mapping[str, Row]) -> None:
     shown = list(topics)[:_TOPICS]
     axes.figure.set_size_inches(8, max(3.0, 1.2 + 0.2 * len(shown)))
     writers = dict.fromkeys(name for topic in shown for name in topics[topic])
-    for writer in writers:
-        points = [(n, topics[t][writer]) for n, t in enumerate(shown) if writer in topics[t]]
+    for row, writer in enumerate(writers):
+        lift = 0.2 * (row - (len(writers) - 1) / 2)  # so that no point hides another
+        points = [(n + lift, topics[t][writer]) for n, t in enumerate(shown) if writer in topics[t]]
         axes.plot(
             [share for _, share in points], [n for n, _ in points], "o", alpha=0.7,
             color=_colour(writer), label=writer,
@@ -92,7 +93,7 @@ def _topics(axes: Any, topics: Mapping[str, Row]) -> None:
     axes.set_xlim(-0.05, 1.05)
     axes.set_xlabel("essays whose topic is found among 20")
     axes.invert_yaxis()
-    axes.legend(frameon=False)
+    axes.figure.legend(frameon=False, loc="outside upper right", ncols=3)
 
 
 def _colour(writer: str) -> str:
