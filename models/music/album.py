@@ -231,7 +231,7 @@ def cut(
 
 def file_name(title: str) -> str:
     """Keep what every file system can name, at most 60 characters."""
-    kept = "".join(c if c.isalnum() or c in " -_'()" else "_" for c in title)
+    kept = "".join(c if c.isalnum() or c in " -_'(),&" else "_" for c in title)
     return " ".join(kept.split())[:60].strip() or "track"
 
 
