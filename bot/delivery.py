@@ -147,6 +147,8 @@ class DiscordFrontEnd:
     async def failed(self, request: Request, sentence: str) -> None:
         """Show why there is no result."""
         metrics.FINISHED.labels(request.kind, "failed").inc()
+        reason = sentence.key if isinstance(sentence, Sentence) else "other"
+        metrics.FAILED.labels(request.kind, reason).inc()
         await self._end(
             request, cards.ended(words(request.locale), request, State.FAILED, sentence)
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import unicodedata
 from functools import lru_cache
 
@@ -12,8 +13,8 @@ from bot.store import GuildSettings
 
 log = structlog.get_logger()
 
-#: Longest time one pattern may take on one text, in seconds.
-PATTERN_SECONDS = 0.1
+#: Longest time that all patterns of a guild may take on one text, in seconds; all others wait.
+PATTERN_SECONDS = 0.2
 _WORD = regex.compile(r"[\p{L}\p{N}]+")
 
 
@@ -47,7 +48,8 @@ class Filter:
         spaced = f" {' '.join(_words_of(text))} "
         if any(f" {word} " in spaced for word in self._words):
             return True
-        return any(_matches(pattern, text) for pattern in self._patterns)
+        end = time.monotonic() + PATTERN_SECONDS
+        return any(_matches(pattern, text, end - time.monotonic()) for pattern in self._patterns)
 
 
 @lru_cache(maxsize=256)
@@ -60,9 +62,9 @@ def _words_of(text: str) -> list[str]:
     return [match.group() for match in _WORD.finditer(fold(text))]
 
 
-def _matches(pattern: regex.Pattern[str], text: str) -> bool:
+def _matches(pattern: regex.Pattern[str], text: str, seconds: float) -> bool:
     try:
-        return pattern.search(text, timeout=PATTERN_SECONDS) is not None
+        return pattern.search(text, timeout=max(seconds, 1e-3)) is not None
     except TimeoutError:
         # A text made to exhaust the pattern must not get past it.
         log.warning("filter.timeout", pattern=pattern.pattern)

@@ -17,6 +17,12 @@ REFUSED = Counter(
 FINISHED = Counter(
     "ghostwriter_finished", "Requests that ended, by how", ["kind", "end"], registry=REGISTRY
 )
+FAILED = Counter(
+    "ghostwriter_failed",
+    "Requests that came to nothing, by reason",
+    ["kind", "reason"],
+    registry=REGISTRY,
+)
 ACKNOWLEDGED = Histogram(
     "ghostwriter_acknowledge_seconds",
     "From a command's arrival to its status card",

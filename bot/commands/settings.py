@@ -198,6 +198,29 @@ async def filter_(
     )
 
 
+@filter_.autocomplete("word")
+async def _blocked_word(interaction: Interaction, typed: str) -> list[Choice[str]]:
+    return await _offered(interaction, typed, lambda chosen: chosen.blocked_words)
+
+
+@filter_.autocomplete("pattern")
+async def _blocked_pattern(interaction: Interaction, typed: str) -> list[Choice[str]]:
+    return await _offered(interaction, typed, lambda chosen: chosen.blocked_patterns)
+
+
+async def _offered(
+    interaction: Interaction, typed: str, listed: Callable[[GuildSettings], tuple[str, ...]]
+) -> list[Choice[str]]:
+    """Offer what can be removed; discord.py asks no check before it completes."""
+    chosen = await _chosen(interaction)
+    if interaction.namespace.action != "remove" or not is_manager(interaction, chosen):
+        return []
+    wanted = typed.casefold()
+    found = (entry for entry in listed(chosen) if wanted in entry.casefold())
+    fitting = [entry for entry in found if len(entry) <= limits.CHOICE_NAME]
+    return [Choice(name=entry, value=entry) for entry in fitting[: limits.CHOICES]]
+
+
 @_sub("admin")
 @_options("admin", "action", "member", "role")
 @app_commands.choices(action=_ACTIONS)

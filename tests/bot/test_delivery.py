@@ -11,10 +11,11 @@ from typing import Any
 import discord
 import pytest
 
-from bot import cards, delivery
+from bot import cards, delivery, metrics
 from bot.cards import Card
 from bot.delivery import DiscordFrontEnd, Maker, descend
 from bot.frontend import Result, Undeliverable
+from bot.sentences import Sentence
 from bot.words import words
 from models.contract import Progress
 from tests.bot.asked import artifact, beat_request, beat_take, essay_done, essay_request
@@ -105,6 +106,19 @@ async def test_the_end_waits_for_an_edit_under_way() -> None:
     await asyncio.sleep(INTERVAL + 0.03)  # the edit is on its way
     await front.failed(request, "No.")
     assert front.texts == ["The sea ▌", "No."]
+
+
+async def test_failures_are_counted_by_their_reason() -> None:
+    front = Recorder()
+
+    def counted(reason: str) -> float:
+        labels = {"kind": "essay", "reason": reason}
+        return metrics.REGISTRY.get_sample_value("ghostwriter_failed_total", labels) or 0.0
+
+    before = counted("lost"), counted("other")
+    await front.failed(essay_request(), Sentence("lost"))
+    await front.failed(essay_request(), "The service says no.")
+    assert (counted("lost"), counted("other")) == (before[0] + 1, before[1] + 1)
 
 
 async def test_two_requests_do_not_wait_for_each_other() -> None:

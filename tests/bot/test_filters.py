@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from bot.filters import Filter, PatternError, filter_of, fold
+from bot.filters import PATTERN_SECONDS, Filter, PatternError, filter_of, fold
 from bot.store import GuildSettings
 
 
@@ -34,6 +34,19 @@ def test_a_text_that_exhausts_a_pattern_does_not_pass() -> None:
     started = time.perf_counter()
     assert Filter(patterns=(r"(a|aa|aaa)+$(?<=b)x",)).blocks("a" * 4000 + "!")
     assert time.perf_counter() - started < 2
+
+
+def test_all_patterns_of_a_guild_share_their_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[float] = []
+
+    def slow(_: object, __: str, seconds: float) -> bool:
+        given.append(seconds)
+        time.sleep(0.02)
+        return False
+
+    monkeypatch.setattr("bot.filters._matches", slow)
+    assert not Filter(patterns=("a", "b", "c", "d")).blocks("text")
+    assert given[0] <= PATTERN_SECONDS and given[3] < given[0] - 0.05
 
 
 def test_a_broken_pattern_is_named_when_it_is_set() -> None:

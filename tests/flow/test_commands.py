@@ -317,6 +317,32 @@ async def test_settings_bind_what_is_asked_here_and_nowhere_else(
     assert (await world.done(world.number(result))).state is State.DONE
 
 
+async def test_what_is_blocked_is_offered_for_removal_to_managers_only(
+    world: World, manager: Any
+) -> None:
+    long = "x" * 150
+    await world.store.guilds.change(
+        world.guild.id, blocked_words=("Kraken", "squid", long), blocked_patterns=("sp+am",)
+    )
+
+    async def offered(who: Any, option: str, typed: str, action: str) -> list[str]:
+        choices = await who.autocomplete(
+            world.channel, "settings filter", option, typed, action=action
+        )
+        return [choice["value"] for choice in choices]
+
+    assert await offered(manager, "word", "", "remove") == ["Kraken", "squid"]
+    assert await offered(manager, "word", "KRA", "remove") == ["Kraken"]
+    assert await offered(manager, "pattern", "", "remove") == ["sp+am"]
+    assert await offered(manager, "word", "", "add") == []
+    command = world.env.backend.find_command("settings", None, type=1)
+    assert command is not None
+    world.guild.set_command_permissions(int(command["id"]), {world.bob: True})
+    assert await offered(world.bob, "word", "", "remove") == []
+    assert await set_(world, manager, "filter", action="remove", word="Kraken") == "Saved."
+    assert await offered(manager, "word", "", "remove") == ["squid"]
+
+
 async def test_settings_refuse_what_is_out_of_range(world: World, manager: Any) -> None:
     with pytest.raises(OptionError):
         await manager.slash(world.channel, "settings limits", words=-1)
