@@ -2,15 +2,17 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
 
 from bot.admission import Admission, Admitted, Refused
 from bot.asking import Ask
-from bot.parameters import BeatParameters, EssayParameters, Kind
+from bot.parameters import AlbumParameters, BeatParameters, EssayParameters, Kind
+from bot.samples import Sample
 from bot.settings import Settings
-from bot.store import NOBODY, State, Store
+from bot.store import NOBODY, SAMPLE, State, Store
 from bot.styles import Styles
 from models.contract import KEYS, SEED_LIMIT, AudioFormat
 from tests.bot.doubles import ScriptedClient
@@ -31,6 +33,8 @@ def admission(sqlite_store: Store, styles: Styles, settings: Settings) -> Admiss
 def ask(kind: Kind = "essay", user: int = 1, guild: int | None = 7, **values: object) -> Ask:
     if kind == "essay":
         values = {"topic": "The sea", **values}
+    if kind == "album":
+        values = {"title": "Night Drive", **values}
     return Ask(kind=kind, parameters=values, user_id=user, guild_id=guild, channel_id=70)
 
 
@@ -286,3 +290,47 @@ async def test_admission_is_quick_while_the_queue_is_long(
     answer = await admitted(admission, ask(user=1))
     assert time.process_time() - started < 0.5
     assert answer.outlook.place == 59
+
+
+async def test_an_album_enters_with_defaults_and_is_checked(
+    admission: Admission, sqlite_store: Store
+) -> None:
+    entered = await admitted(admission, ask("album", title="  Night\n Drive "))
+    assert entered.request.parameters == AlbumParameters(title="Night Drive", tracks=6)
+    for values, key in (
+        ({"title": " "}, "title_missing"),
+        ({"title": "x" * 81}, "title_long"),
+        ({"tracks": 13}, "tracks_range"),
+        ({"tracks": "many"}, "tracks_range"),
+        ({"style": "polka"}, "style_unknown"),
+    ):
+        assert await refusal(admission, ask("album", **values)) == key
+    await sqlite_store.guilds.change(7, blocked_words=["night"], beat_style="letters")
+    assert await refusal(admission, ask("album")) == "filtered_prompt"
+    entered = await admitted(admission, ask("album", title="Day Drive"))
+    assert entered.request.parameters.style == "Letters"
+
+
+async def test_an_album_costs_a_request_a_track(admission: Admission, sqlite_store: Store) -> None:
+    await sqlite_store.guilds.change(7, user_daily_limit=5, daily_limit=9)
+    await admitted(admission, ask("album", tracks=3))
+    assert await refusal(admission, ask("album", tracks=3)) == "user_daily_left"
+    await admitted(admission, ask("beat"))
+    await admitted(admission, ask("album", user=2, tracks=5))
+    assert await refusal(admission, ask("album", user=3, tracks=3)) == "guild_daily"
+    await sqlite_store.guilds.change(7, daily_limit=11)
+    assert await refusal(admission, ask("album", user=3, tracks=3)) == "guild_daily_left"
+
+
+async def test_a_sample_is_there_as_soon_as_its_row_is(
+    admission: Admission, sqlite_store: Store
+) -> None:
+    given = Sample("tune.mid", "mid", b"MThd")
+    wanted = replace(ask("beat"), sample=given)
+    entered = await admitted(admission, wanted)
+    assert isinstance(entered.request.parameters, BeatParameters)
+    assert entered.request.parameters.sample == "tune.mid"
+    kept = await sqlite_store.artifacts.get(entered.request.id, SAMPLE)
+    assert kept is not None and kept.path.read_bytes() == b"MThd"
+    without = (await admitted(admission, ask("beat", user=2, sample="forged"))).request
+    assert isinstance(without.parameters, BeatParameters) and without.parameters.sample is None

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from bot.files import Shelf, write_whole
-from models.contract import AudioFormat, BeatRequest, EssayRequest
-from tests.bot.doubles import beat_take, essay_done
+from bot.samples import Sample
+from models.contract import AlbumRequest, AudioFormat, BeatRequest, EssayRequest
+from tests.bot.doubles import album_take, beat_take, essay_done
 
 ESSAY = essay_done(EssayRequest(request_id="1", topic="x", seed=1))
 
@@ -32,6 +33,23 @@ async def test_a_beat_is_kept_in_the_asked_format(
 ) -> None:
     take = beat_take(BeatRequest(request_id="1", seed=1, format=audio))
     assert [a.kind for a in await Shelf(tmp_path).keep(5, take)] == kinds
+
+
+async def test_a_record_is_kept_as_medley_cover_and_zip(tmp_path: Path) -> None:
+    take = album_take(AlbumRequest(request_id="1", title="T", tracks=3, seed=1))
+    kept = await Shelf(tmp_path).keep(5, take)
+    named = ["album-5-medley.mp3", "album-5-cover.png", "album-5.zip"]
+    assert [a.name for a in kept] == named and [a.kind for a in kept] == ["mp3", "png", "zip"]
+    assert kept[2].path.read_bytes() == b"archive"
+
+
+async def test_a_sample_is_kept_under_a_name_of_ours(tmp_path: Path) -> None:
+    shelf = Shelf(tmp_path)
+    kept = await shelf.add_sample(5, Sample("../evil.mid", "mid", b"MThd"))
+    assert kept.path == tmp_path / "5" / "beat-5-sample.mid" and kept.kind == "sample"
+    assert await shelf.read(kept) == b"MThd"
+    kept.path.write_bytes(b"other")
+    assert await shelf.read(kept) is None
 
 
 async def test_files_that_changed_or_went_are_noticed(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from bot.parameters import BeatParameters, EssayParameters
+from bot.parameters import AlbumParameters, BeatParameters, EssayParameters
 from bot.store import NewRequest
 
 
@@ -33,3 +33,11 @@ def beat(user_id: int) -> NewRequest:
     """Make a beat request of a user."""
     parameters = BeatParameters(bpm=90, bars=4)
     return NewRequest(kind="beat", parameters=parameters, seed=2, origin="discord", user_id=user_id)
+
+
+def album(user_id: int, tracks: int = 3) -> NewRequest:
+    """Make a request of a user for a record."""
+    parameters = AlbumParameters(title="Night Drive", tracks=tracks)
+    return NewRequest(
+        kind="album", parameters=parameters, seed=3, origin="discord", user_id=user_id
+    )

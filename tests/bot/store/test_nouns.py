@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -20,7 +20,7 @@ from bot.store import (
     Tally,
     utc_now,
 )
-from tests.bot.store.rows import beat, essay
+from tests.bot.store.rows import album, beat, essay
 from tests.bot.store.test_queue import claim, done
 
 
@@ -126,6 +126,15 @@ async def test_counting(store: Store) -> None:
     last = await store.requests.last_asked(2)
     assert last is not None and utc_now() - last < timedelta(minutes=1)
     assert await store.requests.last_asked(3) is None
+
+
+async def test_a_record_counts_as_many_times_as_it_has_tracks(store: Store) -> None:
+    long_ago = datetime(2000, 1, 1, tzinfo=UTC)
+    assert await store.requests.since(long_ago, user_id=1) == 0
+    for new in (album(1, tracks=8), beat(1), essay(1), album(2, tracks=3)):
+        await store.requests.create(replace(new, guild_id=7))
+    assert await store.requests.since(long_ago, user_id=1) == 10
+    assert await store.requests.since(long_ago, guild_id=7) == 13
 
 
 async def test_places_follow_the_order_of_service(store: Store) -> None:

@@ -8,12 +8,14 @@ from pathlib import Path
 import pytest
 
 from bot.sentences import Sentence
-from bot.store import MAX_DELIVERIES, Artifact, NewRequest, Request, State, Store
+from bot.store import MAX_DELIVERIES, SAMPLE, Artifact, NewRequest, Request, State, Store
 from bot.store.shapes import utc_now
-from models.contract import EssayDone, EssayPlan
-from tests.bot.store.rows import Clock, beat, essay
+from models.contract import AlbumRequest, AlbumTake, BeatRequest, EssayDone, EssayPlan
+from tests.bot.doubles import album_take, beat_take
+from tests.bot.store.rows import Clock, album, beat, essay
 
 HERE = frozenset({"discord"})
+ASKED = BeatRequest(request_id="1", seed=2)
 
 
 def done(words: int = 3) -> EssayDone:
@@ -91,6 +93,17 @@ async def test_the_console_runs_many_at_once_and_only_in_its_own_process(store: 
     assert await store.requests.claim(HERE, "me") is None
     for _ in range(3):
         assert await store.requests.claim({"console"}, "me") is not None
+
+
+async def test_one_record_is_made_at_a_time_and_the_others_pass_by(store: Store) -> None:
+    first, second = [await store.requests.create(album(user)) for user in (1, 2)]
+    third = await store.requests.create(beat(3))
+    running = await claim(store)
+    assert running.id == first.id and running.parameters == album(1).parameters
+    assert (await claim(store)).id == third.id
+    assert await store.requests.claim(HERE, "w") is None
+    await store.requests.cancel(running)
+    assert (await claim(store)).id == second.id
 
 
 async def test_many_workers_at_once_take_each_request_once(store: Store) -> None:
@@ -180,6 +193,43 @@ async def test_a_result_is_kept_before_it_is_delivered(store: Store, tmp_path: P
     assert await store.artifacts.of(again.id) == tuple(files)
     assert await store.artifacts.get(again.id, "md") == files[0]
     assert not await store.requests.keep(request, done(), files)
+
+
+async def test_what_a_person_sent_comes_in_with_the_row_and_outlives_results(
+    store: Store, tmp_path: Path
+) -> None:
+    def file(kind: str) -> Artifact:
+        return Artifact(kind, tmp_path / kind, f"beat.{kind}", "0" * 64, 3)
+
+    async def files(request_id: int) -> list[Artifact]:
+        return [file(SAMPLE)]
+
+    made = await store.requests.create(beat(1), files)
+    request = await claim(store)
+    for kind in ("ogg", "mp3"):
+        assert await store.requests.keep(request, beat_take(ASKED), [file(kind)])
+    assert {a.kind for a in await store.artifacts.of(made.id)} == {SAMPLE, "mp3"}
+    for _ in range(2):  # a second one takes the place of the first
+        await store.artifacts.add(made.id, file("wav"))
+    assert {a.kind for a in await store.artifacts.of(made.id)} == {SAMPLE, "mp3", "wav"}
+
+
+async def test_a_row_whose_files_cannot_be_written_is_not_there(store: Store) -> None:
+    async def files(request_id: int) -> list[Artifact]:
+        raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        await store.requests.create(beat(1), files)
+    assert (await store.requests.history(1)).total == 0
+
+
+async def test_a_record_comes_back_without_its_files(store: Store) -> None:
+    made = await store.requests.create(album(1))
+    take = album_take(AlbumRequest(request_id="1", title="Night Drive", tracks=3, seed=3))
+    assert await store.requests.keep(await claim(store), take, [])
+    kept = await store.requests.get(made.id)
+    assert kept is not None and isinstance(kept.outcome, AlbumTake)
+    assert kept.outcome.tracks == take.tracks and kept.outcome.archive == ""
 
 
 async def test_an_expired_result_can_be_shown_later_once(store: Store) -> None:
