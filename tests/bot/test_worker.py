@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import hashlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -200,6 +202,21 @@ async def test_the_unexpected_has_a_reference(sqlite_store: Store, quick: Settin
         row = await ended(sqlite_store, made)
     assert row.state is State.FAILED and row.error == front.sentences[made.id]
     assert "reference is" in row.error and "oh" not in row.error
+
+
+async def test_a_full_disk_is_one_sentence(
+    sqlite_store: Store, quick: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, data: bytes) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    monkeypatch.setattr("bot.files.write_whole", full)
+    made, front = await sqlite_store.requests.create(essay(1)), Listener()
+    async with working(sqlite_store, ScriptedClient(), front, quick):
+        row = await ended(sqlite_store, made)
+    assert row.state is State.FAILED and row.error == front.sentences[made.id]
+    assert "reference is" in row.error and "space" not in row.error
+    assert await sqlite_store.artifacts.of(made.id) == ()
 
 
 async def test_a_blocked_text_is_neither_shown_nor_kept(

@@ -12,6 +12,8 @@ import discord
 import pytest
 from simcord.backend.errors import OptionError, SetupError
 
+from bot import cards
+from bot.buttons import _ACTS
 from bot.commands import mine
 from bot.commands.sync import register
 from bot.store import State
@@ -125,6 +127,27 @@ async def test_no_guild_sees_another_guilds_results(world: World) -> None:
     assert result.response.content == NOTHING
     result = await alice_there.slash(place, "mine")
     assert "Nothing yet" in result.response.embeds[0].description
+
+
+async def test_a_button_of_another_guilds_result_does_nothing(
+    world: World, service: FakeService
+) -> None:
+    number = await essay(world)
+    other = world.env.create_guild("Elsewhere")
+    place = other.create_text_channel("general")
+    mallory = other.add_member(
+        world.env.create_user("mallory"),
+        roles=[other.create_role("mods", permissions=discord.Permissions(manage_messages=True))],
+    )
+    found = world.bot.get_channel(place.id)
+    assert isinstance(found, discord.TextChannel)
+    for act in _ACTS:
+        stray = cards.button(act, number, "Stray", arg="1" if act == "page" else None)
+        message = await found.send("stray", view=cards.view_of([stray]))
+        pressed = await mallory.click(message, custom_id=stray.custom_id)
+        assert pressed.ephemeral and pressed.response.content == NOTHING, act
+    assert len(service.essays) == 1 and (await world.store.ratings.of(number)).up == 0
+    assert world.has_message(await world.request(number))
 
 
 async def test_a_result_stays_within_the_channel_one_can_read(world: World) -> None:
