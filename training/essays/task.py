@@ -17,6 +17,7 @@ from transformers import PreTrainedTokenizerFast
 
 from models.essay.lstm import EssayLSTM, State
 from models.essay.prompt import Wish
+from training.essays.optimisers import is_hidden_matrix, make_optimiser
 from training.essays.pack import Packed
 from training.essays.samples import TOPICS, plain_sample
 from training.essays.scoring import conditions, likelihood
@@ -30,6 +31,7 @@ class Recipe:
     streams: int = 32
     length: int = 70  # tokens of one truncated back-propagation, drawn anew around this
     rate: float = 2.5e-3
+    optimiser: Literal["adamw", "muon"] = "adamw"  # muon: of matrices, the rest has AdamW
     schedule: Literal["wsd", "slanted"] = "wsd"
     warmup: int = 200  # steps (wsd)
     decay_from: float = 0.65  # fraction of the run after which the rate falls (wsd)
@@ -65,7 +67,7 @@ class EssayTask:
         groups = parameter_groups(model, recipe)
         self._shares = [float(g.pop("share")) for g in groups]
         self._depths = [int(g.pop("depth")) for g in groups]
-        optimiser = torch.optim.AdamW(groups, lr=recipe.rate, betas=(0.9, 0.99), fused=True)
+        optimiser = make_optimiser(groups, recipe.rate)
         prepared = self._accelerator.prepare(_Learner(model), optimiser)
         self._learner, self._optimiser = prepared
         self.model = model
@@ -284,17 +286,19 @@ def parameter_groups(model: EssayLSTM, recipe: Recipe) -> list[dict[str, Any]]:
             return int(rest.split(".")[0]) + 1
         return last if head in ("project", "output_bias", "cluster") else 0
 
-    groups: dict[tuple[int, bool], list[nn.Parameter]] = {}
+    groups: dict[tuple[bool, int, bool], list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
-        groups.setdefault((depth(name), parameter.ndim > 1), []).append(parameter)
+        plain = recipe.optimiser == "adamw" or not is_hidden_matrix(name, parameter)
+        groups.setdefault((plain, depth(name), parameter.ndim > 1), []).append(parameter)
     return [
         {
             "params": parameters,
             "weight_decay": recipe.weight_decay if matrix else 0.0,
             "share": recipe.layer_factor ** (last - deep),
             "depth": deep,
+            "muon": not plain,
         }
-        for (deep, matrix), parameters in sorted(groups.items())
+        for (plain, deep, matrix), parameters in sorted(groups.items(), key=lambda g: g[0])
     ]
 
 

@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -151,10 +151,13 @@ def test_training_beats_its_start_and_token_frequencies(
     assert after < nats / np.log(2) / held_out.text_bytes.sum()
 
 
+@pytest.mark.parametrize("optimiser", ["adamw", "muon"])
 def test_resuming_gives_the_weights_of_an_uninterrupted_run(
-    make: Callable[..., EssayTask], tmp_path: Path
+    make: Callable[..., EssayTask], tmp_path: Path, optimiser: Literal["adamw", "muon"]
 ) -> None:
-    recipe = replace(RECIPE, layer_factor=0.7, unfreeze=0.2, schedule="slanted")
+    recipe = replace(
+        RECIPE, layer_factor=0.7, unfreeze=0.2, schedule="slanted", optimiser=optimiser
+    )
     whole = make(recipe, dropout=0.2)
     run(whole, tmp_path / "whole", PLAN, seed=3)
     first = make(recipe, dropout=0.2)
@@ -190,6 +193,19 @@ def test_upper_layers_thaw_first(make: Callable[..., EssayTask]) -> None:
     assert not torch.equal(embedding, task.model.embed.weight)
     shares = {g["depth"]: g["share"] for g in parameter_groups(task.model, recipe)}
     assert shares == {0: 0.125, 1: 0.25, 2: 0.5, 3: 1.0}
+
+
+def test_muon_learns_the_matrices_and_adamw_the_rest(make: Callable[..., EssayTask]) -> None:
+    task = make(replace(RECIPE, optimiser="muon", rate=2e-2, warmup=1, streams=8))
+    names = {id(p): name for name, p in task.model.named_parameters()}
+    groups = parameter_groups(task.model, task.recipe)
+    matrices = {names[id(p)] for g in groups if g["muon"] for p in g["params"]}
+    assert {"layers.0.weight_hh", "skip.weight", "inject.0.weight"} <= matrices
+    assert not matrices & {"embed.weight", "norms.0.weight", "output_bias", "style_in.weight"}
+    before = task.evaluate()["seen"]
+    for _ in range(40):
+        task.step()
+    assert task.evaluate()["seen"] < 0.9 * before
 
 
 def test_a_poisoned_model_ends_in_one_sentence(
