@@ -16,7 +16,12 @@ from models.contract import AlbumRequest, EssayPlan
 from models.essay.lexicon import STOP_WORDS, content_words, is_english, split_set, stem
 
 #: How styles are called by people, where their names differ.
-_SPOKEN = {"hiphop": "hip hop", "edm": "electronic dance music", "rnb_soul": "soul"}
+_SPOKEN = {
+    "hiphop": "hip hop",
+    "edm": "electronic dance music",
+    "rnb_soul": "soul",
+    "own": "music",
+}
 #: Words that mean too little to stand alone on a sleeve.
 _DULL = split_set(
     "back stuff super gonna wanna cant dont pretty likes pass frequent average annual label "
