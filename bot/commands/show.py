@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from discord import app_commands
@@ -24,6 +25,7 @@ from bot.delivery import Maker, descend
 from bot.files import Shelf
 from bot.frontend import Artifact, Undeliverable
 from bot.limits import CHOICE_NAME, CHOICES, clip
+from bot.parameters import FAMILY
 from bot.store.shapes import Request
 from bot.store.states import State
 from models.contract import EssayDone
@@ -47,7 +49,8 @@ async def show(interaction: Interaction, number: app_commands.Range[int, 1, 2**5
         # Its own card still lives, and is edited from elsewhere: here only say so.
         raise Refusal("reply.unavailable_yet")
     files = cards.existing(await house_of(interaction).store.artifacts.of(request.id))
-    if not files and not isinstance(outcome, EssayDone) and _can_be_again(interaction, request):
+    lacking = not files and not isinstance(outcome, EssayDone)
+    if lacking and await _can_be_again(interaction, request):
         values, sample = _the_same(request, outcome), kept_sample(interaction, request)
         await submit(interaction, request.kind, values, parent_id=request.id, sample=sample)
         return
@@ -58,16 +61,21 @@ async def show(interaction: Interaction, number: app_commands.Range[int, 1, 2**5
     await _send(interaction, request, outcome, files)
 
 
-def _can_be_again(interaction: Interaction, request: Request) -> bool:
-    """Say whether the model that made it is still the one that makes."""
-    model = house_of(interaction).styles.model(request.kind)
-    return model is not None and model.version == request.model_version
+async def _can_be_again(interaction: Interaction, request: Request) -> bool:
+    """Say whether the version that made it is still the one that makes."""
+    house, alias = house_of(interaction), request.parameters.version
+    if alias is None:
+        model = house.styles.model(request.kind)
+        return model is not None and model.version == request.model_version
+    family = FAMILY[request.kind].value  # a version of a server's own style
+    aliases = await asyncio.to_thread(house.registry.aliases, family)
+    return aliases.get(alias) == request.model_version
 
 
 def _the_same(request: Request, outcome: Any) -> dict[str, object]:
-    """Ask for the very same; the style by its name, for the usual one may have changed."""
+    """Ask for the very same; a style nobody chose by its name, for the usual one may differ now."""
     asked = request.parameters.model_dump(mode="json")
-    return {**asked, "style": outcome.style, "seed": request.seed}
+    return {**asked, "style": asked["style"] or outcome.style, "seed": request.seed}
 
 
 async def _send(
