@@ -6,6 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from training.essays.corpus import Document
+from training.essays.labels import Lexicon
+from training.essays.pack import Packer
+from training.essays.vocabulary import train_tokenizer
 from training.essays.wikitext import flag_nats, natural, read_benchmark, read_wikitext
 
 LINES = """ 
@@ -67,3 +71,18 @@ def test_flags_cost_what_an_adaptive_code_costs() -> None:
     assert flag_nats(len(flags), sum(flags)) == pytest.approx(nats)
     assert flag_nats(10_000, 0) < 6  # next to nothing where there is no <unk>
     assert flag_nats(0, 0) == pytest.approx(0.0)
+
+
+def test_nothing_told_betrays_where_a_piece_ends() -> None:
+    paragraph = "Rain falls on the garden of the old house."
+    short = Document("a", "wikitext-2", "", "\n\n".join([paragraph] * 2), "encyclopedia")
+    long = Document("b", "wikitext-2", "", "\n\n".join([paragraph] * 9), "encyclopedia")
+    packer = Packer(train_tokenizer([short.text], 300), Lexicon.count([short.text]))
+
+    def felt(document: Document, told: int | None) -> list[tuple[int, ...]]:
+        packed = packer.pack([document], [0], None, told_words=told)
+        return [tuple(map(int, row)) for row in packed.row_small[packed.condition]]
+
+    count = len(felt(short, 500)) - 1  # at its very end the longer text goes on
+    assert felt(short, 500)[:count] == felt(long, 500)[:count]
+    assert felt(short, None)[:count] != felt(long, None)[:count]
