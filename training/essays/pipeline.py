@@ -169,7 +169,7 @@ def _phase(
     # A warm start reads in another order than its parent, which did not reach the end.
     order = orders.seed + (0 if orders.own else 1)
     recipe = replace(phase.recipe, seed=order)
-    accelerator = _accelerator(preset.precision)
+    accelerator = accelerator_for(preset.precision)
     task = EssayTask(model, prepared.tokenizer, data, shown, recipe, accelerator)
     outcome = run(
         task,
@@ -190,7 +190,7 @@ def _phase(
     return outcome
 
 
-def _accelerator(precision: str) -> Accelerator:
+def accelerator_for(precision: str) -> Accelerator:
     """Choose the device, and half-width products where it computes them itself."""
     gpu = torch.cuda.is_available()
     able = gpu or torch.ops.mkldnn._is_mkldnn_bf16_supported()
