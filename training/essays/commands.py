@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -74,7 +75,7 @@ def train(
         parent, own = _parent(house, continue_from, warm_start)
         check_alias(alias)
         told = read_about(about, PRIVATE)
-        wanted = Examination(wikitext, essays) if publish_as else None
+        wanted = Examination(wikitext, essays, say=_say) if publish_as else None
         if publish_as and wanted:
             check_free(house, publish_as)
             check(wanted)
@@ -123,10 +124,11 @@ def publish_run(
         check_alias(alias)
         check_free(house, name)
         told = read_about(about, PRIVATE)
-        wanted = Examination(wikitext, essays, words, baseline, retrieval, documents)
+        wanted = Examination(wikitext, essays, words, baseline, retrieval, documents, say=_say)
         check(wanted)
         parent, own = _parent(house, continue_from, warm_start)
         orders = _orders_of(run, house, corpus, preset, seed, parent, own)
+        _say("The corpus is being read.")
         finished = finished_run(orders, phase)
         outcome = _hand_in(house, name, finished, told, wanted, alias if promote else None)
     except TROUBLE as error:
@@ -151,8 +153,9 @@ def evaluate(
     """Measure a version: likelihood and essays, each beside people's and a 5-gram's."""
     try:
         found = Registry(registry).resolve(FAMILY, version)
-        wanted = Examination(wikitext, essays, words, baseline, retrieval, documents, seed)
+        wanted = Examination(wikitext, essays, words, baseline, retrieval, documents, seed, _say)
         check(wanted)
+        _say("The corpus is being read.")
         report = examine(found, corpus_of(found, corpus), wanted)
     except TROUBLE as error:
         typer.echo(str(error), err=True)
@@ -177,6 +180,10 @@ def associate(
     typer.echo(
         f"{made.articles:,} articles gave {made.known:,} words, {made.related:,} of them related."
     )
+
+
+def _say(stage: str) -> None:
+    typer.echo(f"{time.strftime('%H:%M:%S')} {stage}", err=True)
 
 
 def _parent(

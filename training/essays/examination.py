@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import mean
@@ -52,6 +52,7 @@ class Examination:
     retrieval: bool = True
     documents: int | None = None  # held-out texts of each set; None = all
     seed: int = 1
+    say: Callable[[str], None] = lambda stage: None  # told of every stage: they take minutes
 
 
 def check(wanted: Examination) -> None:
@@ -84,7 +85,11 @@ def examine(version: Version, corpus: Corpus, wanted: Examination) -> Report:
     tokenizer = PreTrainedTokenizerFast.from_pretrained(version.path)
     packer = Packer(tokenizer, Lexicon.load(version.path / "lexicon.json"))
     model = EssayLSTM.from_pretrained(version.path, dtype=torch.float32)
-    baseline = _baseline(tokenizer, packer, corpus, preset_of(version)) if wanted.baseline else None
+    baseline = None
+    if wanted.baseline:
+        wanted.say("The 5-gram is trained on the same text.")
+        baseline = _baseline(tokenizer, packer, corpus, preset_of(version))
+    wanted.say("Held-out text is scored.")
     report, text = Report(notes=[_LIKELIHOOD]), _id(tokenizer, TEXT)
     held_out = {name: _packed(packer, corpus, name) for name in HELD_OUT if corpus.essays_of(name)}
     if wanted.wikitext:
@@ -180,6 +185,7 @@ def _measure_writers(
     if not people:
         report.notes.append("No held-out essay has a topic: nothing was written.")
         return
+    wanted.say("Copies, topics and marks are made ready to be looked for.")
     judges = _judges(report, version, corpus, wanted)
     counts = shares(wanted.essays, len(people))
     for (split, essays), count in zip(people.items(), counts, strict=True):
@@ -187,6 +193,7 @@ def _measure_writers(
         if not chosen:
             continue
         topics = [d.topic for d in chosen]
+        wanted.say(f"{len(topics)} essays on {split} topics are written and measured.")
         written = write_all(
             version, [Order(t, wanted.words, wanted.seed + n) for n, t in enumerate(topics)]
         )

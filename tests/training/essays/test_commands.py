@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,12 +17,15 @@ from training.essays import commands
 from training.essays.pipeline import Finished, Orders, train
 from training.runs import progress, read_outcome
 
+_STAGE = re.compile(r"^\d\d:\d\d:\d\d .*\n", re.M)
+
 
 def call(*words: object) -> tuple[int, str]:
+    """Run a command; the output comes without the stages that it names."""
     result = CliRunner().invoke(app, [str(w) for w in words])
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
-    return result.exit_code, result.output
+    return result.exit_code, _STAGE.sub("", result.output)
 
 
 @pytest.fixture(autouse=True)
