@@ -49,6 +49,19 @@ async def test_an_essay_is_written_and_can_be_written_again(world: World) -> Non
     assert texts[0] == texts[1] and len(texts[0].split()) > 50
 
 
+async def test_an_essay_goes_on_from_a_message(world: World) -> None:
+    said = "The sea is calm at night. The boats come home, and the harbour is full of light."
+    message = await world.bob.send(world.channel, f"**{said}**")
+    asked = await world.alice.context_menu(world.channel, "Continue as essay", message)
+    request = await world.done(world.number(asked))
+    assert request.state is State.DONE, request.error
+    text = request.outcome.text  # type: ignore[union-attr]
+    assert text.startswith(said) and len(text.split()) > 2 * len(said.split())
+    again = await world.alice.click(world.message(request), custom_id=f"gw:again:{request.id}")
+    other = await world.done(world.number(again))
+    assert other.outcome.text.startswith(said) and other.outcome.text != text  # type: ignore[union-attr]
+
+
 async def test_a_beat_is_played_within_the_room_there_is(
     world: World, client_says: dict[str, object]
 ) -> None:
