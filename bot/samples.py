@@ -32,6 +32,7 @@ FORMS: Mapping[str, str] = {
 MIDI_LIMIT = 500_000  # bytes; more than any song has
 MOST_NOTES = 20_000
 MOST_BEATS = 2048  # quarter notes
+_TEMPOS = range(60_000, 6_000_001)  # microseconds a quarter note
 SECONDS = 10.0
 _BEGINNINGS = {"mid": b"MThd", "flac": b"fLaC", "ogg": b"OggS"}
 _SILENCE = 64  # of 65536 steps between lowest and highest
@@ -97,11 +98,15 @@ def _look_at_notes(name: str, data: bytes) -> None:
         song = MidiFile(file=io.BytesIO(data), clip=True)
     except Exception as error:  # a parser may raise anything on what it does not expect
         raise UploadError(Sentence("upload_broken", name=name)) from error
+    if song.type > 1 or song.ticks_per_beat < 1:  # songs in a row, or in seconds
+        raise UploadError(Sentence("upload_broken", name=name))
     notes = 0
     for track in song.tracks:
         notes += sum(m.type == "note_on" and m.velocity > 0 for m in track)
         if sum(m.time for m in track) > MOST_BEATS * max(1, song.ticks_per_beat):
             raise UploadError(Sentence("sample_long", name=name, limit=MOST_BEATS // 4))
+        if any(m.type == "set_tempo" and m.tempo not in _TEMPOS for m in track):
+            raise UploadError(Sentence("upload_broken", name=name))
     if not notes:
         raise UploadError(Sentence("sample_silent", name=name))
     if notes > MOST_NOTES:

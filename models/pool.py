@@ -92,7 +92,11 @@ class Pool:
             self.moved = time.monotonic()
             stream.put(progress)
 
-        return work(report, stream.cancelled.is_set)
+        def cancelled() -> bool:
+            self.moved = time.monotonic()  # long steps ask this on their way
+            return stream.cancelled.is_set()
+
+        return work(report, cancelled)
 
     def _begin(self, stream: Stream) -> None:
         self.moved = time.monotonic()

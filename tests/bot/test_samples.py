@@ -55,6 +55,8 @@ def test_good_files_are_known_by_what_is_in_them(name: str, data: bytes, form: s
         ("a.mid", b"", "upload_broken"),
         ("a.mid", wav(9), "upload_broken"),
         ("a.mid", TUNE[:-8], "upload_broken"),
+        ("a.mid", TUNE[:9] + b"\2" + TUNE[10:], "upload_broken"),  # several songs in a row
+        ("a.mid", TUNE[:12] + b"\xe7\x28" + TUNE[14:], "upload_broken"),  # counted in frames
         ("a.wav", TUNE, "upload_broken"),
         ("a.mp3", b"\xff", "upload_broken"),
         ("a.mid", midi(60, velocity=0), "sample_silent"),
