@@ -6,6 +6,7 @@ import logging
 
 import typer
 
+from training import housekeeping
 from training.essays import commands as essays
 from training.music import commands as music
 from training.songs import commands as songs
@@ -25,6 +26,10 @@ app.add_typer(measure, name="evaluate")
 hand_over = typer.Typer(help="Publish a finished run as a version.", no_args_is_help=True)
 hand_over.command("essay")(essays.publish_run)
 app.add_typer(hand_over, name="publish")
+take_out = typer.Typer(help="Write a version for other programs.", no_args_is_help=True)
+take_out.command("essay")(housekeeping.export)
+app.add_typer(take_out, name="export")
+app.command("gc")(housekeeping.collect_garbage)
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.WARNING)

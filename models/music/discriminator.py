@@ -1,8 +1,9 @@
-"""The discriminator: eight opinions about a phrase, each from its own stream.
+"""The discriminator: eight or nine opinions about a phrase, each from its own stream.
 
 One private stream per track sees that track alone; the onset stream sees how many notes start
 where in every track, the chroma stream which pitch classes sound where; the shared stream sees
-what all of them found, so it can tell whether the tracks fit each other.
+what all of them found, so it can tell whether the tracks fit each other. The ninth, of newer
+versions, sees what a musician would count (``models.music.statistics``).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 from models.music.codec import TOKEN_STEPS, TOKENS, patches
 from models.music.gan import GanConfig, Stream
 from models.music.pianoroll import LENGTH, REGISTERS, TRACKS
+from models.music.statistics import SIZE, statistics
 
 HEADS = (*TRACKS, "onset", "chroma", "shared")
 
@@ -49,14 +51,36 @@ class Head(nn.Module):
         return judged
 
 
+class Counts(nn.Module):
+    """Figures of a phrase -> one logit, plus its projection on the condition."""
+
+    def __init__(self, width: int, condition: int) -> None:
+        super().__init__()
+        self.enter, self.pool = nn.Linear(SIZE, width), nn.Linear(width, width)
+        self.logit = nn.Linear(width, 1)
+        self.project = nn.Linear(condition, width, bias=False)
+
+    def forward(self, figures: Tensor, condition: Tensor) -> Tensor:
+        """Map [batch, SIZE] to [batch]."""
+        x = nn.functional.leaky_relu(self.enter(figures), 0.2)
+        pooled = nn.functional.leaky_relu(self.pool(x), 0.2)
+        matched = (pooled * self.project(condition)).sum(-1) / pooled.shape[-1] ** 0.5
+        judged: Tensor = self.logit(pooled).squeeze(-1) + matched
+        return judged
+
+
 class Discriminator(nn.Module):
     """Codes, rolls and conditions -> a logit per head, higher for music that seems real."""
 
     def __init__(
-        self, config: GanConfig, *, width: int = 160, private: int = 64, spectral: bool = True
-    ) -> None:
+        self, config: GanConfig, *, width: int = 160, private: int = 64, spectral: bool = True,
+        counts: bool = False,
+    ) -> None:  # fmt: skip
         super().__init__()
         self.config = config
+        self.sizes = {
+            "width": width, "private": private, "spectral": spectral, "counts": counts
+        }  # fmt: skip
         condition, embedded, side = config.condition_size, 96, 48
         self.embed = nn.Sequential(nn.Linear(condition, embedded), nn.SiLU())
         self.private = nn.ModuleList()
@@ -71,9 +95,10 @@ class Discriminator(nn.Module):
         if spectral:  # of the pooling layers, where an unbounded discriminator shows first
             for head in self.heads:
                 spectral_norm(cast(Head, head).pool)
+        self.counts = Counts(width, embedded) if counts else None
 
     def forward(self, codes: Tensor, roll: Tensor, onset: Tensor, condition: Tensor) -> Tensor:
-        """Judge codes [batch, 8, size] and rolls [batch, 64, 144]: [batch, 8 heads]."""
+        """Judge codes [batch, 8, size] and rolls [batch, 64, 144]: [batch, heads]."""
         film = self.embed(condition)
         parts = torch.split(codes, list(self.config.codec.codes), -1)
         seen = []
@@ -85,4 +110,6 @@ class Discriminator(nn.Module):
         seen.append(self.chroma(chroma(roll).reshape(len(codes), TOKENS, -1), film))
         seen.append(self.shared(torch.cat(seen, -1), film))
         judged = [head(x, film) for head, x in zip(self.heads, seen, strict=True)]
+        if self.counts is not None:
+            judged.append(self.counts(statistics(roll, onset), film))
         return torch.stack(judged, -1)

@@ -34,6 +34,22 @@ def tempo_band(bpm: float) -> int:
 
 
 @dataclass(frozen=True)
+class Calibration:
+    """How a finished generator is played; neutral while it is trained."""
+
+    bars: float = 1.0  # strength of the latents of single bars: less makes bars more alike
+    starts: tuple[float, ...] = (0.0,) * len(TRACKS)  # added to each track's onset logits
+    holds: tuple[float, ...] = (0.0,) * len(TRACKS)  # and to those of notes that go on
+
+    @classmethod
+    def read(cls, data: Mapping[str, Any]) -> Calibration:
+        """Build from parsed JSON; what is missing is neutral."""
+        neutral = cls()
+        starts, holds = (tuple(data.get(k, getattr(neutral, k))) for k in ("starts", "holds"))
+        return cls(data.get("bars", neutral.bars), starts, holds)
+
+
+@dataclass(frozen=True)
 class GanConfig:
     """Everything a checkpoint says about itself apart from its weights."""
 
@@ -51,6 +67,7 @@ class GanConfig:
     # (bit 0 drums .. bit 4 pad) with how often each occurs.
     tempos: Mapping[str, tuple[float, float, float]] = field(default_factory=dict)
     masks: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    calibration: Calibration = field(default_factory=Calibration)
 
     @property
     def latent_size(self) -> int:
@@ -72,7 +89,8 @@ class GanConfig:
         codec["codes"] = tuple(codec["codes"])
         known["styles"] = tuple(known["styles"])
         known["tempos"] = {k: tuple(v) for k, v in known["tempos"].items()}
-        return cls(codec=CodecConfig(**codec), **known)
+        calibration = Calibration.read(known.pop("calibration", {}))
+        return cls(codec=CodecConfig(**codec), calibration=calibration, **known)
 
 
 def conditions(
@@ -163,9 +181,16 @@ class Generator(nn.Module):
         mixed = torch.where(kept > 0, given, torch.cat(made, -1))
         return self.hush(mixed, condition[:, -len(TRACKS) :])
 
-    def rolls(self, codes: Tensor, active: Tensor) -> tuple[Tensor, Tensor]:
+    def rolls(
+        self, codes: Tensor, active: Tensor, calibrated: bool = False
+    ) -> tuple[Tensor, Tensor]:
         """Decode codes into binary (roll, onset) [batch, 64, 144], silent where not active."""
-        roll, onset = binarise(*self.codec.decode(codes))
+        starts, holds = self.codec.decode(codes)
+        if calibrated:
+            played = self.config.calibration
+            starts = starts + spread(codes.new_tensor([played.starts]))
+            holds = holds + spread(codes.new_tensor([played.holds]))
+        roll, onset = binarise(starts, holds)
         playing = spread(active.float())
         return roll * playing, onset * playing
 
@@ -177,23 +202,31 @@ class Generator(nn.Module):
         return torch.where(playing > 0, codes, silence)
 
     def _latents(self, z: Tensor) -> tuple[Tensor, list[Tensor]]:
-        config, at = self.config, 0
+        at = 0
         parts = []
-        layout = [(config.shared_static, config.shared_bar)]
-        layout += [(config.private_static, config.private_bar)] * len(TRACKS)
-        for static, bar in layout:
+        for static, bar in self._layout():
             held = z[:, at : at + static].unsqueeze(1).expand(-1, TOKENS, -1)
             moving = z[:, at + static : at + static + BARS * bar].reshape(len(z), BARS, bar)
             parts.append(torch.cat([held, moving.repeat_interleave(TOKENS // BARS, 1)], -1))
             at += static + BARS * bar
         return parts[0], parts[1:]
 
+    def _layout(self) -> list[tuple[int, int]]:
+        """Give the sizes (static, per bar) of the shared latent and of each track's."""
+        config = self.config
+        shared = (config.shared_static, config.shared_bar)
+        return [shared, *[(config.private_static, config.private_bar)] * len(TRACKS)]
+
     # What callers use
 
     def latent(self, seed: int, count: int = 1) -> Tensor:
         """Draw latents [count, latent_size] from a seed."""
         random = torch.Generator().manual_seed(seed)
-        return torch.randn(count, self.config.latent_size, generator=random)
+        z, at = torch.randn(count, self.config.latent_size, generator=random), 0
+        for static, bar in self._layout():
+            z[:, at + static : at + static + BARS * bar] *= self.config.calibration.bars
+            at += static + BARS * bar
+        return z
 
     def nudge(self, z: Tensor, amount: float, seed: int) -> Tensor:
         """Move latents towards fresh ones: 0 stays, 1 is new; their distribution stays normal."""
@@ -255,7 +288,7 @@ class Generator(nn.Module):
             mask = told.expand(count, -1)
             roll, onset = (torch.from_numpy(cells).float() for cells in stack([given]))
             codes = self.codec.encode(roll, onset).expand(count, -1, -1)
-        made = self.rolls(self.codes(z, condition, codes, mask), active)
+        made = self.rolls(self.codes(z, condition, codes, mask), active, calibrated=True)
         rolls, onsets = (plane.bool().numpy() for plane in made)
         if given is not None:  # as they were, not as the codec repeats them
             exact = (spread(told) > 0).numpy()[0]

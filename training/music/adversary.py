@@ -35,11 +35,15 @@ class Music:
         return Music(*(plane.detach().requires_grad_(grad) for plane in self.planes))
 
 
-def head_weights(shared: float) -> Tensor:
-    """Weigh the heads: one per track, half for onsets and chroma, ``shared`` for the shared one."""
-    weights = torch.tensor([1.0] * len(TRACKS) + [0.5, 0.5, shared])
+def head_weights(shared: float, counts: float | None = None) -> Tensor:
+    """Weigh the heads: one per track, half for onsets and chroma, ``shared`` for the shared one.
+
+    ``counts`` weighs the head that counts, where there is one.
+    """
+    weights = [1.0] * len(TRACKS) + [0.5, 0.5, shared]
     assert len(weights) == len(HEADS)
-    return weights / weights.sum()
+    weighed = torch.tensor(weights if counts is None else [*weights, counts])
+    return weighed / weighed.sum()
 
 
 def pairing_loss(winner: Tensor, loser: Tensor, weights: Tensor) -> Tensor:
@@ -50,7 +54,7 @@ def pairing_loss(winner: Tensor, loser: Tensor, weights: Tensor) -> Tensor:
 
 def gradient_penalty(judged: Tensor, shown: Music, weights: Tensor, rolls: float) -> Tensor:
     """Squared gradient of the judgement by what is shown; ``rolls`` weighs rolls against codes."""
-    total = (judged * weights * len(HEADS)).sum()
+    total = (judged * weights * judged.shape[-1]).sum()
     codes, roll, onset = torch.autograd.grad(total, shown.planes, create_graph=True)
     squares = [grad.square().sum((1, 2)).mean() for grad in (codes, roll, onset)]
     return squares[0] + rolls * (squares[1] + squares[2])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -39,30 +39,40 @@ def new_models(preset: Preset, corpus: Corpus, seed: int) -> tuple[Generator, Di
     """Make untrained models; the same seed gives the same weights."""
     torch.manual_seed(seed)
     config = describe(preset.generator, corpus)
-    judge = preset.judge
-    return Generator(config), Discriminator(
-        config, width=judge.width, private=judge.private, spectral=judge.spectral
-    )
+    return Generator(config), Discriminator(config, **asdict(preset.judge))
 
 
-def models_of(folder: Path, corpus: Corpus) -> tuple[Generator, Discriminator]:
-    """Load a version's models and give them the corpus's new styles."""
-    old = load_generator(folder)
-    sizes = json.loads((folder / CONFIG).read_text(encoding="utf-8"))["judge"]
+def judge_sizes(folder: Path) -> Judge:
+    """Read the sizes of a version's discriminator."""
+    return Judge(**json.loads((folder / CONFIG).read_text(encoding="utf-8"))["judge"])
+
+
+def models_of(
+    folder: Path, corpus: Corpus, sizes: Judge | None = None
+) -> tuple[Generator, Discriminator]:
+    """Load a version's models and give them the corpus's new styles.
+
+    With ``sizes`` that ask for it, the discriminator gets a head that counts, as yet untrained.
+    """
+    old, own = load_generator(folder), judge_sizes(folder)
+    sizes = own if sizes is None else sizes
+    if replace(sizes, counts=own.counts) != own or (own.counts and not sizes.counts):
+        raise ValueError("The preset's discriminator has other sizes than the version's.")
     config = describe(old.config, corpus)
-    generator, judge = Generator(config), Discriminator(config, **sizes)
+    generator, judge = Generator(config), Discriminator(config, **asdict(sizes))
     known, wanted = len(old.config.styles), len(config.styles)
     generator.load_state_dict(_grow(old.state_dict(), known, wanted))
     weights = {name: value.float() for name, value in load_file(folder / JUDGE).items()}
-    judge.load_state_dict(_grow(weights, known, wanted))
+    fresh = {n: v for n, v in judge.state_dict().items() if n.startswith("counts.")}
+    judge.load_state_dict({**fresh, **_grow(weights, known, wanted)})
     return generator, judge
 
 
-def save_judge(discriminator: Discriminator, sizes: Judge, folder: Path) -> dict[str, object]:
+def save_judge(discriminator: Discriminator, folder: Path) -> dict[str, object]:
     """Write the discriminator in half precision; give its sizes for the config file."""
     weights = {n: v.half().contiguous() for n, v in discriminator.state_dict().items()}
     save_file(weights, folder / JUDGE)
-    return {"width": sizes.width, "private": sizes.private, "spectral": sizes.spectral}
+    return dict(discriminator.sizes)
 
 
 def style_names(folder: Path) -> Sequence[str]:

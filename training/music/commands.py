@@ -1,8 +1,8 @@
-"""The music commands: train, evaluate."""
+"""The music commands: train, calibrate, evaluate."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -14,10 +14,11 @@ from training import options
 from training.about import read_about
 from training.loop import Diverged, Plan, load_checkpoint, run
 from training.music.build import models_of, new_models, style_names
+from training.music.calibration import calibrate as set_calibration
 from training.music.corpus import Corpus, CorpusError, read_corpus, read_takes
 from training.music.evaluation import evaluate as compare
 from training.music.presets import Preset, read_preset
-from training.music.publishing import PRIVATE, publish
+from training.music.publishing import PRIVATE, Trained, publish
 from training.music.report import Report
 from training.music.sheet import write_sheets
 from training.music.task import MusicTask
@@ -26,10 +27,29 @@ from training.promote import promote as promote_version
 from training.runs import STOP, Outcome
 
 FAMILY = "music"
+CorpusPath = Annotated[Path, typer.Option(help="Phrase file, or folder with .npz and .mid.")]
+
+
+@dataclass(frozen=True)
+class Orders:
+    """What a caller asks of a run."""
+
+    corpus: Path
+    out: Path
+    preset: Preset
+    plan: Plan
+    seed: int
+    registry: Registry
+    parent: Version | None
+    own: bool  # with a parent: keep its discriminator; else give it the preset's
+    style: str
+    about: Path | None
+    publish_as: str | None
+    alias: str | None  # None: no alias moves
 
 
 def train(
-    corpus: Annotated[Path, typer.Option(help="Phrase file, or folder with .npz and .mid.")],
+    corpus: CorpusPath,
     out: options.Out,
     preset: options.PresetName = "cpu",
     max_minutes: options.MaxMinutes = None,
@@ -37,6 +57,7 @@ def train(
     seed: options.Seed = 1,
     resume: options.Resume = False,
     continue_from: options.ContinueFrom = None,
+    warm_start: options.WarmStart = None,
     registry: options.RegistryFolder = None,
     publish_as: options.PublishAs = None,
     promote: options.Promote = False,
@@ -48,11 +69,18 @@ def train(
     """Train the beat generator on a music collection."""
     if threads:
         torch.set_num_threads(threads)
+    out.mkdir(parents=True, exist_ok=True)
     try:
-        outcome = _train(
-            corpus, out, preset, max_minutes, steps, seed, resume, continue_from,
-            Registry(registry), publish_as, promote, check_alias(alias), style, about,
+        house, chosen = Registry(registry), read_preset(preset)
+        if continue_from and warm_start:
+            raise ValueError("Please give either --continue-from or --warm-start, not both.")
+        wanted = continue_from or warm_start
+        orders = Orders(
+            corpus, out, chosen, _plan(chosen.plan, steps, max_minutes), seed, house,
+            house.resolve(FAMILY, wanted) if wanted else None, warm_start is None, style, about,
+            publish_as, check_alias(alias) if promote else None,
         )  # fmt: skip
+        outcome = _train(orders, resume)
     except (CorpusError, RegistryError, Diverged, ValueError) as error:
         outcome = Outcome("failed", str(error))
     outcome.write(out)
@@ -61,36 +89,35 @@ def train(
         raise typer.Exit(1)
 
 
-def _train(
-    corpus: Path, out: Path, preset_name: str, max_minutes: float | None, steps: int | None,
-    seed: int, resume: bool, continue_from: str | None, registry: Registry,
-    publish_as: str | None, promote: bool, alias: str, style: str, about: Path | None,
-) -> Outcome:  # fmt: skip
-    out.mkdir(parents=True, exist_ok=True)
-    (out / STOP).unlink(missing_ok=True)  # of an earlier run
-    preset = read_preset(preset_name)
-    parent = registry.resolve(FAMILY, continue_from) if continue_from else None
-    songs = read_corpus(corpus, style_names(parent.path) if parent else (), style)
-    task = _task(songs, corpus, preset, parent, seed)
-    plan = _plan(preset.plan, steps, max_minutes)
-    outcome = run(task, out, plan, resume=resume, seed=seed)
-    if outcome.state != "finished" or not (publish_as or promote):
+def _train(orders: Orders, resume: bool) -> Outcome:
+    (orders.out / STOP).unlink(missing_ok=True)  # of an earlier run
+    parent = orders.parent
+    songs = read_corpus(orders.corpus, style_names(parent.path) if parent else (), orders.style)
+    task = _task(orders, songs)
+    outcome = run(task, orders.out, orders.plan, resume=resume, seed=orders.seed)
+    if outcome.state != "finished" or not (orders.publish_as or orders.alias):
         return outcome
-    load_checkpoint(task, out, "best")  # a GAN's last step is seldom its best
-    count = preset.recipe.held_out
-    report = compare(task.average.cpu(), songs, count=count, seed=seed)
-    other = rival(registry, FAMILY, alias) if promote else None
-    live = _report_of(other, corpus, style, count, seed) if other else None
+    load_checkpoint(task, orders.out, "best")  # a GAN's last step is seldom its best
+    set_calibration(task.average.cpu(), songs, seed=orders.seed)
+    return _hand_in(orders, Trained.of(task), songs, outcome)
+
+
+def _hand_in(orders: Orders, trained: Trained, songs: Corpus, outcome: Outcome) -> Outcome:
+    """Measure, publish and, where asked, put to the gate."""
+    registry, parent, count = orders.registry, orders.parent, orders.preset.recipe.held_out
+    report = compare(trained.generator, songs, count=count, seed=orders.seed)
+    other = rival(registry, FAMILY, orders.alias) if orders.alias else None
+    live = _report_of(other, orders, count) if other else None
     version = publish(
-        registry, publish_as or fresh_name(registry, FAMILY), task, songs, report, preset,
-        read_about(about, PRIVATE), parent=parent.name if parent else None,
-        alias=alias if promote else LIVE,
+        registry, orders.publish_as or fresh_name(registry, FAMILY), trained, songs, report,
+        read_about(orders.about, PRIVATE), parent=parent.name if parent else None,
+        alias=orders.alias or LIVE,
     )  # fmt: skip
-    if not promote:
+    if not orders.alias:
         sentence = f"{outcome.sentence} It is published as {version.name}."
         return replace(outcome, sentence=sentence, version=version.name, figures=report.figures())
     return promote_version(
-        registry, FAMILY, version, _gated(report), _gated(live) if live else None, alias
+        registry, FAMILY, version, _gated(report), _gated(live) if live else None, orders.alias
     )
 
 
@@ -103,24 +130,25 @@ def _gated(report: Report) -> dict[str, Figure]:
     }
 
 
-def _report_of(version: Version, corpus: Path, style: str, count: int, seed: int) -> Report:
+def _report_of(version: Version, orders: Orders, count: int) -> Report:
     """Evaluate another version on the same songs, numbered as that version numbers styles."""
-    songs = read_corpus(corpus, style_names(version.path), style)
-    return compare(models_of(version.path, songs)[0].eval(), songs, count=count, seed=seed)
+    songs = read_corpus(orders.corpus, style_names(version.path), orders.style)
+    generator = models_of(version.path, songs)[0].eval()
+    return compare(generator, songs, count=count, seed=orders.seed)
 
 
-def _task(
-    songs: Corpus, corpus: Path, preset: Preset, parent: Version | None, seed: int
-) -> MusicTask:
+def _task(orders: Orders, songs: Corpus) -> MusicTask:
+    parent, preset = orders.parent, orders.preset
     if parent:
         parent.verify()
-        generator, judge = models_of(parent.path, songs)
+        generator, judge = models_of(parent.path, songs, None if orders.own else preset.judge)
     else:
-        generator, judge = new_models(preset, songs, seed)
-    takes = read_takes(corpus, songs.styles)
+        generator, judge = new_models(preset, songs, orders.seed)
+    takes = read_takes(orders.corpus, songs.styles)
     return MusicTask(
-        songs, takes, generator, judge, preset.recipe, seed=seed, trained_codec=parent is not None
-    )
+        songs, takes, generator, judge, preset.recipe, seed=orders.seed,
+        trained_codec=parent is not None,
+    )  # fmt: skip
 
 
 def _plan(plan: Plan, steps: int | None, max_minutes: float | None) -> Plan:
@@ -130,8 +158,37 @@ def _plan(plan: Plan, steps: int | None, max_minutes: float | None) -> Plan:
     return replace(plan, steps=steps, max_minutes=max_minutes)
 
 
+def calibrate(
+    corpus: CorpusPath,
+    publish_as: Annotated[str, typer.Option("--publish", help="Version's name.")],
+    version: Annotated[str, typer.Option(help="Version or alias.")] = "live",
+    registry: options.RegistryFolder = None,
+    promote: options.Promote = False,
+    about: options.AboutFile = None,
+    phrases: Annotated[int, typer.Option(help="Phrases in each compared set.")] = 1024,
+    seed: options.Seed = 1,
+) -> None:
+    """Publish a version again, played so that its figures come near those of training songs."""
+    try:
+        house, preset = Registry(registry), read_preset("cpu")
+        preset = replace(preset, recipe=replace(preset.recipe, held_out=phrases))
+        parent = house.resolve(FAMILY, version)
+        parent.verify()
+        songs = read_corpus(corpus, style_names(parent.path))
+        generator, judge = models_of(parent.path, songs)
+        set_calibration(generator.eval(), songs, seed=seed)
+        orders = Orders(corpus, Path(), preset, preset.plan, seed, house, parent, True, "own",
+                        about, publish_as, LIVE if promote else None)  # fmt: skip
+        done = Outcome("finished", f"The version {parent.name} was calibrated.")
+        outcome = _hand_in(orders, Trained.again(generator, judge, parent), songs, done)
+    except (CorpusError, RegistryError, ValueError) as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from error
+    typer.echo(outcome.sentence)
+
+
 def evaluate(
-    corpus: Annotated[Path, typer.Option(help="Phrase file, or folder with .npz and .mid.")],
+    corpus: CorpusPath,
     version: Annotated[str, typer.Option(help="Version or alias.")] = "live",
     registry: Annotated[Path | None, typer.Option(help="Where own versions are.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for tables and pictures.")] = None,

@@ -27,6 +27,7 @@ class Judge:
     width: int = 160
     private: int = 64
     spectral: bool = True
+    counts: bool = False  # a head that sees what a musician would count
 
 
 @dataclass(frozen=True)

@@ -5,16 +5,16 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from models.music.gan import save_generator
+from models.music.discriminator import Discriminator
+from models.music.gan import Generator, save_generator
 from models.registry import Registry, Version
 from training.about import About, made_for
 from training.music.build import save_judge
 from training.music.corpus import Corpus
 from training.music.pictures import write_beats
-from training.music.presets import Preset
 from training.music.report import Report
 from training.music.task import MusicTask
 from training.promote import LIVE
@@ -25,43 +25,78 @@ PRIVATE = About(
 )
 
 
+_HOW = """\
+a codec of half bars and, with it frozen, a generator of its codes against a discriminator with a
+stream per track, an onset stream, a chroma stream, a shared stream and, where the recipe has it, a
+head that counts; relativistic pairing with gradient penalties; averaged weights. A version that
+goes on from another keeps that one's codec.
+"""
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """What is handed over: the models, and how they came to be."""
+
+    generator: Generator
+    discriminator: Discriminator
+    steps: int
+    seed: int
+    how: str  # Markdown
+
+    @classmethod
+    def of(cls, task: MusicTask) -> Trained:
+        """Take the averaged generator of a run."""
+        how = f"{task.steps_done:,} steps, seed {task.seed}: {_HOW}\n{_json(asdict(task.recipe))}"
+        return cls(task.average, task.discriminator, task.steps_done, task.seed, how)
+
+    @classmethod
+    def again(cls, generator: Generator, discriminator: Discriminator, parent: Version) -> Trained:
+        """Take a version's models as they are."""
+        facts = parent.manifest
+        how = (
+            f"The weights are those of version `{parent.name}`, whose card says how they were made."
+            " Only the way they are played was set anew."
+        )
+        steps, seed = (int(facts.get(name, 0)) for name in ("steps", "seed"))
+        return cls(generator, discriminator, steps, seed, how)
+
+
 def publish(
-    registry: Registry, name: str, task: MusicTask, songs: Corpus, report: Report, preset: Preset,
-    about: About, *, parent: str | None, alias: str = LIVE,
+    registry: Registry, name: str, trained: Trained, songs: Corpus, report: Report, about: About,
+    *, parent: str | None, alias: str = LIVE,
 ) -> Version:  # fmt: skip
-    """Publish the averaged generator of a task as a version."""
+    """Publish models as a version with metrics, pictures and card."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / name
         folder.mkdir()
-        sizes = save_judge(task.discriminator, preset.judge, folder)
-        save_generator(task.average, folder, {"judge": sizes})
+        sizes = save_judge(trained.discriminator, folder)
+        save_generator(trained.generator, folder, {"judge": sizes})
         metrics = json.dumps(report.json(), indent=1) + "\n"
         (folder / "metrics.json").write_text(metrics, encoding="utf-8")
-        shown = write_beats(task.average, folder / "samples")
-        card = _card(name, task, songs, report, about, parent, shown, alias)
+        shown = write_beats(trained.generator, folder / "samples")
+        card = _card(name, trained, songs, report, about, parent, shown, alias)
         (folder / "README.md").write_text(card, encoding="utf-8")
         for file in folder.rglob("*.safetensors"):
             file.chmod(0o644)  # the library makes them readable by their owner alone
         facts = {
             "licence": about.licence,
             "corpus": songs.sha256,
-            "seed": task.seed,
-            "steps": task.steps_done,
+            "seed": trained.seed,
+            "steps": trained.steps,
         }
         return registry.publish("music", name, folder, parent=parent, facts=facts)
 
 
 def _card(
-    name: str, task: MusicTask, songs: Corpus, report: Report, about: About, parent: str | None,
+    name: str, trained: Trained, songs: Corpus, report: Report, about: About, parent: str | None,
     shown: Mapping[str, str], alias: str,
 ) -> str:  # fmt: skip
-    config, held = task.average.config, songs.held_out
-    weights = sum(p.numel() for p in task.average.parameters())
+    config, held = trained.generator.config, songs.held_out
+    weights = sum(p.numel() for p in trained.generator.parameters())
     documents = "\n".join(f"- `{d}` sha256 `{digest}`" for d, digest in songs.documents[:20])
     more = len(songs.documents) - 20
     styles = ", ".join(f"{s} ({config.tempos[s][1]:.0f} bpm)" for s in config.masks)
     pictures = "\n".join(f"![{said}](samples/{file})" for file, said in shown.items())
-    recipe = json.dumps(asdict(task.recipe), indent=1)
     return f"""# Music model {name}
 
 Licence of the weights: {about.licence}
@@ -82,14 +117,12 @@ major or A minor, on a grid of sixteenths. {weights:,} weights; styles: {styles}
 
 ## Recipe
 
-{task.steps_done:,} steps, seed {task.seed}: first a codec of half bars, then, with it frozen,
-a generator of its codes against a discriminator with a stream per track, an onset stream, a chroma
-stream and a shared stream; relativistic pairing with gradient penalties; averaged weights.
+{trained.how}
 
-```json
-{recipe}
-```
+Calibration on training songs: the strength of the latents of single bars, and what is added to the
+logits of notes that start and of notes that go on (drums, bass, keys, lead, pad).
 
+{_json(asdict(config.calibration))}
 ## Figures
 
 {report.markdown()}
@@ -99,3 +132,8 @@ Ten beats of sixteen bars as the arranger writes them; styles take turns, seeds 
 
 {pictures}
 """
+
+
+def _json(value: Mapping[str, object]) -> str:
+    """Write a block of JSON."""
+    return f"```json\n{json.dumps(value, indent=1)}\n```\n"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,9 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 from models.music.discriminator import Discriminator
-from models.music.gan import Generator
+from models.music.gan import Calibration, Generator
 from models.music.pianoroll import Cells, Phrase
+from models.music.statistics import statistics
 from training.music import metrics
 from training.music.adversary import (
     Augmentation,
@@ -27,6 +28,7 @@ from training.music.adversary import (
 )
 from training.music.batches import Batch, Mixing, draw, whole
 from training.music.corpus import Corpus, DrumTakes
+from training.music.moments import Moments
 from training.music.sheet import draw_sheet
 
 CODEC_SCORE = 100.0  # a codec alone makes no music, so its score is worse than any GAN's
@@ -47,6 +49,8 @@ class Recipe:
     penalty_rolls: float = 1.0  # weight of rolls beside codes
     penalty_every: int = 8  # steps
     shared_head: float = 2.0
+    counts_head: float = 1.0  # where the discriminator has one
+    moments: float = 0.0  # weight of the gap in mean and spread of counted figures
     turn: float = 0.3
     drop: float = 0.15
     average: float = 0.998  # of the generator's weights
@@ -74,10 +78,13 @@ class MusicTask:
         self.takes, self.recipe, self.seed = takes, recipe, seed
         self.accelerator = Accelerator(cpu=not torch.cuda.is_available())
         self.device = self.accelerator.device
+        generator.config = replace(generator.config, calibration=Calibration())  # anew at the end
         self.generator = generator.to(self.device).train()
         self.average = copy.deepcopy(generator).requires_grad_(False).eval()
         self.discriminator = discriminator.to(self.device).train()
-        self.weights = head_weights(recipe.shared_head).to(self.device)
+        counts = None if discriminator.counts is None else recipe.counts_head
+        self.weights = head_weights(recipe.shared_head, counts).to(self.device)
+        self.moments = Moments(self.device)
         self.steps_done = 0
         self.phase_began = 0  # step at which the codec's or the GAN's part began
         self.gan_from: float | None = 0.0 if trained_codec else None  # fraction done at its start
@@ -133,6 +140,7 @@ class MusicTask:
             )
         latent = self._noise((count, self.generator.config.latent_size), noise)
         made = self._make(self.generator, latent, batch, real.codes)
+        gap, pull = self._gap(made, real)
         change = Augmentation.draw(count, recipe.turn, recipe.drop, noise).to(self.device)
         real, shown = (change.apply(music, self.generator) for music in (real, made))
 
@@ -142,10 +150,18 @@ class MusicTask:
         self.discriminator.requires_grad_(False)
         judged = self.discriminator(*shown.planes, batch.condition)
         loss = pairing_loss(judged, for_real, self.weights)
-        self._update("generator", loss, recipe.rate * pace)
+        self._update("generator", loss + recipe.moments * pull, recipe.rate * pace)
         self.discriminator.requires_grad_(True)
         self._follow()
-        return {**figures, "loss": loss.item()}
+        return {**figures, "loss": loss.item(), "moments": gap.item()}
+
+    def _gap(self, made: Music, real: Music) -> tuple[Tensor, Tensor]:
+        """Give how far the made phrases' counted figures are from the real ones', and a loss."""
+        if not self.recipe.moments:
+            nothing = made.codes.new_zeros(())
+            return nothing, nothing
+        counted = (statistics(music.roll, music.onset) for music in (made, real))
+        return self.moments.gap(*counted)
 
     def _judge(
         self, real: Music, made: Music, condition: Tensor
@@ -236,6 +252,7 @@ class MusicTask:
             for number, moments in optimiser.state_dict()["state"].items():
                 for moment, value in moments.items():
                     kept[f"optimiser.{name}.{number}.{moment}"] = value
+        kept |= {f"moments.{name}": value for name, value in self.moments.tensors().items()}
         return {name: value.detach().cpu().contiguous() for name, value in kept.items()}
 
     def facts(self) -> dict[str, Any]:
@@ -258,6 +275,7 @@ class MusicTask:
                 moments.setdefault(int(number), {})[moment] = value.clone()
             groups = optimiser.state_dict()["param_groups"]
             optimiser.load_state_dict({"state": moments, "param_groups": groups})
+        self.moments.restore(dict(_below(tensors, "moments.")))
         self.steps_done, self.phase_began = facts["steps_done"], facts["phase_began"]
         self.gan_from = facts["gan_from"]
         self.seed = facts["seed"]

@@ -29,3 +29,17 @@ def test_private_heads_hear_their_own_track_only() -> None:
     changed = judge(codes, empty, empty, told) != judge(codes, full, full, told)
     heard = {head for head, moved in zip(HEADS, changed[0].tolist(), strict=True) if moved}
     assert heard == {"bass", "onset", "chroma", "shared"}
+
+
+def test_a_head_that_counts_hears_that_bars_are_the_same() -> None:
+    torch.manual_seed(0)
+    judge = Discriminator(CONFIG, width=16, private=16, counts=True).eval()
+    bar = [Note(s, 36, 1) for s in (0, 6, 10)]
+    same = [Note(16 * b + n.start, n.pitch, 1) for b in range(4) for n in bar]
+    planes = stack([Phrase.from_notes({"bass": same}), Phrase.from_notes({"bass": same[:-1]})])
+    roll, onset = (torch.from_numpy(plane).float() for plane in planes)
+    no = torch.zeros(2, dtype=torch.long)
+    told = conditions(CONFIG, no, no, no, no, no, torch.ones(2, 5))
+    judged = judge(torch.zeros(2, 8, CONFIG.codec.size), roll, onset, told)
+    assert judged.shape == (2, len(HEADS) + 1)
+    assert judged[0, -1] != judged[1, -1]

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -6,6 +7,7 @@ import torch
 
 from models.music.codec import CodecConfig
 from models.music.gan import (
+    Calibration,
     GanConfig,
     Generator,
     load_generator,
@@ -98,6 +100,23 @@ def test_saved_generator_is_the_same(generator: Generator, tmp_path: Path) -> No
     z = generator.latent(5, 2)
     pairs = zip(generator.phrases(z, style="rock"), loaded.phrases(z, style="rock"), strict=True)
     assert all(alike(*pair) for pair in pairs)
+
+
+def test_calibration_weakens_bars_and_lifts_tracks(generator: Generator, tmp_path: Path) -> None:
+    starts, holds = (0.0, 0.0, 4.0, 0.0, 0.0), (0.0, 0.0, 4.0, 0.0, 0.0)
+    config = replace(CONFIG, calibration=Calibration(0.5, starts, holds))
+    calibrated = Generator(config).eval()
+    calibrated.load_state_dict(generator.state_dict())
+    z, weak = generator.latent(2), calibrated.latent(2)
+    static = CONFIG.shared_static
+    assert torch.equal(z[:, :static], weak[:, :static])
+    bars = slice(static, static + 4 * CONFIG.shared_bar)
+    assert torch.allclose(weak[:, bars], z[:, bars] / 2)
+    plain, lifted = (g.phrases(z, style="rock")[0] for g in (generator, calibrated))
+    assert len(lifted.notes("keys")) > 1.2 * len(plain.notes("keys"))
+    assert lifted.notes("bass") == plain.notes("bass")
+    save_generator(calibrated, tmp_path)
+    assert load_generator(tmp_path).config == config
 
 
 def test_tempo_bands() -> None:

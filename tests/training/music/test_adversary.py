@@ -67,3 +67,6 @@ def test_gradient_penalty_is_the_squared_slope() -> None:
 
 def test_head_weights_sum_to_one() -> None:
     assert head_weights(2.0).sum().item() == pytest.approx(1)
+    counting = head_weights(2.0, 1.0)
+    assert len(counting) == 9 and counting.sum().item() == pytest.approx(1)
+    assert counting[-1] == counting[0]

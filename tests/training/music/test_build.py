@@ -1,11 +1,20 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
 from models.music.gan import save_generator
+from models.registry import Registry
 from tests.training.music.songs import write_phrases
-from training.music.build import describe, models_of, new_models, save_judge, style_names
+from training.music.build import (
+    describe,
+    judge_sizes,
+    models_of,
+    new_models,
+    save_judge,
+    style_names,
+)
 from training.music.corpus import read_corpus
 from training.music.presets import read_preset
 
@@ -28,7 +37,7 @@ def test_same_seed_makes_the_same_models(tmp_path: Path) -> None:
 def test_published_models_go_on_with_new_styles(tmp_path: Path) -> None:
     preset, corpus = read_preset("tiny"), read_corpus(write_phrases(tmp_path / "old"))
     first, discriminator = new_models(preset, corpus, 1)
-    save_generator(first, tmp_path, {"judge": save_judge(discriminator, preset.judge, tmp_path)})
+    save_generator(first, tmp_path, {"judge": save_judge(discriminator, tmp_path)})
     more = read_corpus(write_phrases(tmp_path / "songs"), styles=(*corpus.styles, "mine"))
     generator, judge = models_of(tmp_path, more)
     assert generator.config.styles == ("hiphop", "rock", "mine")
@@ -37,3 +46,27 @@ def test_published_models_go_on_with_new_styles(tmp_path: Path) -> None:
     assert torch.allclose(new[:, 2], old[:, :2].mean(1))
     assert style_names(tmp_path) == ["hiphop", "rock"]
     assert judge.embed[0].weight.shape == new.shape
+
+
+def test_a_head_that_counts_is_added_to_a_version_without_one(tmp_path: Path) -> None:
+    preset, corpus = read_preset("tiny"), read_corpus(write_phrases(tmp_path / "songs"))
+    old = replace(preset, judge=replace(preset.judge, counts=False))
+    first, discriminator = new_models(old, corpus, 1)
+    save_generator(first, tmp_path, {"judge": save_judge(discriminator, tmp_path)})
+    assert judge_sizes(tmp_path) == old.judge
+    assert models_of(tmp_path, corpus)[1].counts is None
+    grown = models_of(tmp_path, corpus, preset.judge)[1]
+    assert grown.counts is not None
+    kept = discriminator.state_dict()
+    assert all(torch.allclose(grown.state_dict()[n], v, atol=1e-3) for n, v in kept.items())
+    with pytest.raises(ValueError, match="has other sizes than the version's"):
+        models_of(tmp_path, corpus, replace(preset.judge, width=32))
+
+
+def test_the_shipped_version_goes_on_with_or_without_the_head(tmp_path: Path) -> None:
+    folder = Registry().resolve("music").path
+    corpus = read_corpus(write_phrases(tmp_path), style_names(folder))
+    for sizes in (None, read_preset("cpu").judge):
+        generator, judge = models_of(folder, corpus, sizes)
+        assert list(generator.config.styles) == style_names(folder)
+        assert judge.sizes["counts"] == (sizes is not None)

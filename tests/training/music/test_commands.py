@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from models.music.gan import load_generator
 from models.registry import Registry, Version
 from tests.training.music.songs import write_midi, write_phrases
-from training.music.commands import evaluate, train
+from training.music.commands import Orders, calibrate, evaluate, train
 from training.music.corpus import read_corpus
 from training.music.evaluation import evaluate as compare
 from training.music.report import Report
@@ -21,6 +21,7 @@ from training.music.task import MusicTask
 
 app = typer.Typer()
 app.command("music")(train)
+app.command("calibrate")(calibrate)
 app.command("evaluate")(evaluate)
 
 
@@ -65,10 +66,10 @@ def test_published_version_is_whole_and_plays(registry: Path) -> None:
     assert len(pictures) == 10 and all(f"(samples/{p.name})" in card for p in pictures)
 
 
-def flawless(version: Version, corpus: Path, _style: str, count: int, seed: int) -> Report:
+def flawless(version: Version, orders: Orders, count: int) -> Report:
     """Evaluate the live version as if it made what the held-out songs hold."""
     live = load_generator(version.path)
-    report = compare(live, read_corpus(corpus), count=count, seed=seed)
+    report = compare(live, read_corpus(orders.corpus), count=count, seed=orders.seed)
     tracks = {**report.tracks, "made": report.tracks["held-out"]}
     return replace(report, tracks=tracks)
 
@@ -102,6 +103,44 @@ def test_training_goes_on_from_the_live_version_on_other_songs(
     assert load_generator(version.path).config.styles == ("hiphop", "rock", "ours")
     outcome = json.loads((tmp_path / "run" / "outcome.json").read_text())
     assert outcome["state"] == "finished" and outcome["version"] == "own"
+
+
+def test_a_warm_start_runs_the_preset_from_a_versions_weights(
+    registry: Path, songs: Path, tmp_path: Path
+) -> None:
+    call(
+        "music", "--corpus", songs, "--out", tmp_path / "run", "--preset", "tiny", "--steps", "2",
+        "--registry", registry, "--warm-start", "tiny", "--publish", "warm",
+    )  # fmt: skip
+    root = Registry(registry, shipped=None)
+    version = root.resolve("music", "warm")
+    assert version.parent == "tiny" and version.manifest["steps"] == 2
+    mine, theirs = (load_file(root.resolve("music", n).path / "model.safetensors")
+                    for n in ("warm", "tiny"))  # fmt: skip
+    frozen = [name for name in mine if name.startswith("codec.")]
+    assert frozen and all(torch.equal(mine[name], theirs[name]) for name in frozen)
+    both = ("--continue-from", "tiny", "--warm-start", "tiny")
+    result = CliRunner().invoke(
+        app, ["music", "--corpus", str(songs), "--out", str(tmp_path / "both"), *both]
+    )
+    assert result.exit_code == 1 and "either --continue-from or --warm-start" in result.output
+
+
+def test_calibrating_publishes_the_same_weights_played_otherwise(
+    registry: Path, songs: Path
+) -> None:
+    said = call(
+        "calibrate", "--corpus", songs, "--registry", registry, "--version", "tiny", "--publish",
+        "played", "--phrases", "8",
+    )  # fmt: skip
+    assert "The version tiny was calibrated. It is published as played." in said
+    root = Registry(registry, shipped=None)
+    version = root.resolve("music", "played")
+    files = [root.resolve("music", n).path / "model.safetensors" for n in ("played", "tiny")]
+    assert files[0].read_bytes() == files[1].read_bytes()
+    assert version.parent == "tiny" and version.manifest["steps"] == 8
+    card = (version.path / "README.md").read_text()
+    assert "The weights are those of version `tiny`" in card and '"bars":' in card
 
 
 def test_stopped_run_goes_on_as_if_it_had_not_stopped(

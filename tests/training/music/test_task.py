@@ -1,9 +1,11 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
+from models.music.gan import Calibration
 from tests.training.music.songs import write_phrases
 from training.music.build import new_models
 from training.music.corpus import Corpus, read_corpus, read_takes
@@ -83,3 +85,28 @@ def test_codec_learns_to_repeat_a_collection(task: MusicTask) -> None:
 def test_sheet_is_drawn(task: MusicTask, tmp_path: Path) -> None:
     task.sample(tmp_path, 7)
     assert (tmp_path / "sheet-000007.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_moments_pull_made_figures_towards_real_ones(
+    corpus: Corpus, folder: Path, preset: Preset
+) -> None:
+    generator, judge = new_models(preset, corpus, 1)
+    with torch.no_grad():  # an untrained codec plays nothing; let this one play something
+        for decoder in generator.codec.decoders:
+            last = list(decoder.children())[-1]
+            assert isinstance(last, torch.nn.Linear)
+            last.bias.fill_(-0.5)
+    takes = read_takes(folder, corpus.styles)
+    recipe = replace(preset.recipe, moments=20.0, warm_up=1, rate=5e-3)
+    task = MusicTask(corpus, takes, generator, judge, recipe, seed=1, trained_codec=True)
+    gaps = [task.step()[0]["moments"] for _ in range(40)]
+    assert sum(gaps[-3:]) < 0.9 * sum(gaps[:3])
+
+
+def test_training_plays_without_calibration(corpus: Corpus, folder: Path, preset: Preset) -> None:
+    generator, judge = new_models(preset, corpus, 1)
+    played = Calibration(0.5, (1.0,) * 5, (1.0,) * 5)
+    generator.config = replace(generator.config, calibration=played)
+    takes = read_takes(folder, corpus.styles)
+    task = MusicTask(corpus, takes, generator, judge, preset.recipe, seed=1, trained_codec=True)
+    assert task.generator.config.calibration == Calibration() == task.average.config.calibration
