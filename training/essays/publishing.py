@@ -51,6 +51,8 @@ def publish(
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "version"
         write_model(finished, folder)
+        for file in folder.glob("*.safetensors"):
+            file.chmod(0o644)  # the library makes them readable by their owner alone
         write_json(folder / "generation.json", {"style": default_style(orders, finished)})
         passing = Registry(Path(temporary) / "registry", None)
         draft = passing.publish("essay", name, folder, parent=parent, facts=told)

@@ -68,6 +68,7 @@ def test_a_version_is_published_with_all_that_belongs_to_it(house: Path) -> None
     assert {"metrics.json", "README.md", "generation.json"} <= files
     assert version.manifest["styles"] == ["argument"]
     assert version.manifest["splits"]["unseen"] == 12
+    assert all((version.path / file).stat().st_mode & 0o044 == 0o044 for file in files)
     model = AutoModelForCausalLM.from_pretrained(version.path)
     assert model.dtype == torch.float32
     card = (version.path / "README.md").read_text()
