@@ -36,6 +36,10 @@ _KEY = re.compile(r"([A-G])\s*([#b]?)\s*(maj(?:or)?|min(?:or)?|m|)", re.IGNORECA
 _SPELLING = {"Db": "C#", "D#": "Eb", "Gb": "F#", "G#": "Ab", "A#": "Bb", "E#": "F", "B#": "C"}
 _SPELLING |= {"Cb": "B", "Fb": "E"}
 
+#: Words that an essay usually adds to a text it goes on from, and the fewest it is asked to.
+GOES_ON = 250
+LEAST_ROOM = 50
+
 
 @dataclass(frozen=True, kw_only=True)
 class Ask:
@@ -77,14 +81,19 @@ def essay_parameters(
 ) -> EssayParameters:
     """Check an essay's values; ``style`` and ``words_max`` are the guild's own."""
     topic = _topic(values.get("topic"))
-    words = values.get("words")
+    opening, words = _opening(values.get("opening")), values.get("words")
+    given = len(opening.split()) if opening is not None else 0
     if words is None:
-        words = min(EssayParameters.model_fields["words"].default, words_max)
+        usual: int = EssayParameters.model_fields["words"].default
+        words = min(max(usual, given + GOES_ON), words_max)
+    number = _whole(words, "words_range", WORDS_MIN, WORDS_MAX)
+    if opening is not None and number < given + LEAST_ROOM:
+        raise WrongValue(Sentence("opening_room", count=given, least=given + LEAST_ROOM))
     return EssayParameters(
         topic=topic,
-        words=_whole(words, "words_range", WORDS_MIN, WORDS_MAX),
+        words=number,
         style=_style(values.get("style"), style, "essay", styles),
-        opening=_opening(values.get("opening")),
+        opening=opening,
     )
 
 

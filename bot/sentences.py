@@ -13,6 +13,7 @@ ENGLISH: Mapping[str, str] = {
     "topic_missing": "Please say what the essay should be about.",
     "topic_long": "That topic is too long: {limit} characters is the most.",
     "opening_long": "That text is too long to go on from: {limit} characters is the most.",
+    "opening_room": "That text has {count} words already; please ask for {least} at least.",
     "topic_letters": "That topic has no words in it; please write it with letters.",
     "words_range": "An essay can have {low} to {high} words.",
     "bpm_range": "The tempo can be {low} to {high} beats a minute.",

@@ -97,6 +97,7 @@ async def test_a_beat_enters_as_it_was_typed(admission: Admission) -> None:
         ("essay", {"topic": "x" * 501}, "topic_long"),
         ("essay", {"topic": "123 !!!"}, "topic_letters"),
         ("essay", {"opening": "x" * 2001}, "opening_long"),
+        ("essay", {"opening": "sea " * 60, "words": 100}, "opening_room"),
         ("essay", {"words": 49}, "words_range"),
         ("essay", {"words": 1201}, "words_range"),
         ("essay", {"words": "many"}, "words_range"),
@@ -197,6 +198,9 @@ async def test_a_guild_may_block_wording(admission: Admission, sqlite_store: Sto
 async def test_what_an_essay_goes_on_from_is_kept_clean(admission: Admission) -> None:
     parameters = (await admitted(admission, ask(opening=" The **sea**\n"))).request.parameters
     assert parameters == EssayParameters(topic="The sea", opening="The sea")
+    long = "sea " * 400
+    parameters = (await admitted(admission, ask(user=3, opening=long))).request.parameters
+    assert parameters == EssayParameters(topic="The sea", opening=long.strip(), words=650)
     parameters = (await admitted(admission, ask(user=2, opening=" \u200b"))).request.parameters
     assert parameters == EssayParameters(topic="The sea")
 
