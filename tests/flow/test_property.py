@@ -29,7 +29,7 @@ from tests.flow.fake_service import FakeService
 from tests.flow.world import World, acts, buttons, card_number
 
 ACTIONS = (
-    *("essay", "beat", "continue", "again", "vary", "edit", "file", "cancel"),
+    *("essay", "beat", "album", "continue", "again", "vary", "edit", "file", "cancel"),
     *("show", "mine", "delete", "rate", "tick"),
 )
 FAULTS = ("crash", "restart", "service_down", "service_full", "dead_token", "outage", "too_large")
@@ -77,6 +77,10 @@ class Life:
 
     async def _beat(self, _: str, person: Any, channel: Any) -> None:
         await person.slash(channel, "beat", bars=4)
+
+    async def _album(self, _: str, person: Any, channel: Any) -> None:
+        title = f"secret of {channel.id} number {next(self.topics)}"
+        await person.slash(channel, "album", title=title, tracks=3)
 
     async def _continue(self, _: str, person: Any, channel: Any) -> None:
         said = f"The secret of {channel.id} number {next(self.topics)} is this."
