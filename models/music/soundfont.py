@@ -77,16 +77,16 @@ class Zone:
 
 
 class SoundFont:
-    """The melodic presets (bank 0) of a file."""
+    """The presets of one bank of a file: 0 is melodic, 128 holds the drum kits."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, bank: int = 0) -> None:
         try:
             data = path.read_bytes()
             chunks = _chunks(data)
             self._smpl = memoryview(data)[slice(*chunks[b"smpl"])]
             tables = {name: data[slice(*chunks[name])] for name in chunks if len(name) == 4}
             self._samples = [_sample(row) for row in _rows(tables[b"shdr"], "<20s5IBbHH")][:-1]
-            self._presets = _presets(tables)
+            self._presets = _presets(tables, bank)
         except (OSError, KeyError, struct.error, IndexError, ValueError) as error:
             raise SoundFontError(f"The SoundFont {path.name} cannot be read.") from error
         self._recording = lru_cache(maxsize=128)(self._read)
@@ -210,7 +210,9 @@ def _chunks(data: bytes) -> dict[bytes, Range]:
             at += 12
             continue
         found[name] = (at + 8, at + 8 + size)
-        at += 8 + size + size % 2
+        at += 8 + size
+        if size % 2 and data[at : at + 4] != b"LIST":  # MuseScore writes no padding after samples
+            at += 1
     return found
 
 
@@ -243,8 +245,8 @@ def _both(one: Range, other: Range) -> Range:
     return max(one[0], other[0]), min(one[1], other[1])
 
 
-def _presets(tables: Mapping[bytes, bytes]) -> dict[int, list[Zone]]:
-    """Flatten presets and instruments into zones by programme."""
+def _presets(tables: Mapping[bytes, bytes], wanted: int) -> dict[int, list[Zone]]:
+    """Flatten a bank's presets and instruments into zones by programme."""
     inst = [row[1] for row in _rows(tables[b"inst"], "<20sH")]
     instrument_zones = _zones(tables[b"ibag"], tables[b"igen"])
     preset_zones = _zones(tables[b"pbag"], tables[b"pgen"])
@@ -252,7 +254,7 @@ def _presets(tables: Mapping[bytes, bytes]) -> dict[int, list[Zone]]:
     found: defaultdict[int, list[Zone]] = defaultdict(list)
     for header, after in itertools.pairwise(headers):
         _, programme, bank, first = header[:4]
-        if bank != 0:
+        if bank != wanted:
             continue
         shared: Generators = {}
         for place, zone in enumerate(preset_zones[first : after[3]]):

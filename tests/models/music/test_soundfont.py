@@ -142,6 +142,23 @@ def _vorbis(raw: bytes) -> bytes:
     return subprocess.run(command, input=raw, capture_output=True, check=True).stdout
 
 
+def test_kits_are_a_bank_of_their_own(tmp_path: Path) -> None:
+    kits = SoundFont(DEFAULT_SOUNDFONT, 128)
+    assert 0 in kits.programmes()
+    assert np.abs(kits.tone(0, 38, 100, 0.2)).max() > 0.01, "a snare"
+    assert not SoundFont(_tiny(tmp_path / "tiny.sf2"), 128).programmes()
+
+
+def test_samples_without_padding_are_read_too(tmp_path: Path) -> None:
+    """MuseScore's files hold an odd number of bytes of samples and no pad byte after them."""
+    padded = _tiny(tmp_path / "tiny.sf2", lambda samples: samples + b"\0").read_bytes()
+    at = padded.index(b"smpl") + 8
+    at += struct.unpack_from("<I", padded, at - 4)[0]
+    assert padded[at : at + 5] == b"\0LIST"
+    (tmp_path / "odd.sf2").write_bytes(padded[:at] + padded[at + 1 :])
+    assert SoundFont(tmp_path / "odd.sf2").programmes() == {0}
+
+
 def _tiny(path: Path, pack: Callable[[bytes], bytes] | None = None) -> Path:
     """Write a font of one looped sine at A4 that answers to keys 40 to 90; packed it is an SF3."""
     cycle = np.sin(2 * np.pi * np.arange(100) / 100) * 20000
