@@ -11,13 +11,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from models.contract import BPM_MAX, BPM_MIN, TRACKS_MAX, TRACKS_MIN
 from models.music import encoding, keys
 from models.music.arranger import Streams, Wish, choose
 from models.music.dsp import RATE, Audio, audio
 from models.music.encoding import Encoded, EncodingError, Tags
+from models.music.lettering import fitted
 from models.music.pianoroll import read_key
 from models.music.picture import COLOURS
 from models.music.song import Song
@@ -199,14 +200,8 @@ def _ring(
 
 
 def _title(pen: ImageDraw.ImageDraw, title: str, size: int) -> None:
-    room, points = size * 0.86, size // 14
-    font = ImageFont.load_default(points)
-    while points > size // 40 and pen.textlength(title, font) > room:
-        points -= 4
-        font = ImageFont.load_default(points)
-    while len(title) > 2 and pen.textlength(title, font) > room:
-        title = title[:-2] + "…"
-    pen.text((size / 2, size * 0.9), title, (240, 240, 244), font=font, anchor="mm")
+    text, font = fitted(title, size // 14, size // 40, size * 0.86)
+    pen.text((size / 2, size * 0.9), text, (240, 240, 244), font=font, anchor="mm")
 
 
 def rate(seconds: Sequence[float], pictures: int, max_bytes: int | None) -> int:
