@@ -16,7 +16,7 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -189,6 +189,34 @@ class Registry:
             raise UnknownVersion(f"There is no earlier {family} model to go back to.")
         self.move_alias(family, f"{prefix}live", previous, why)
         return self.resolve(family, f"{prefix}live")
+
+    def spare(self, family: str, *, keep: int, named: Collection[str] = ()) -> list[Version]:
+        """List own versions, oldest first, that can go.
+
+        Those stay that an alias or ``named`` names, all that these were trained from, and the
+        ``keep`` newest.
+        """
+        versions = {v.name: v for v in self.versions(family)}
+        own = [v for v in versions.values() if v.path.is_relative_to(self._own())]
+        needed: set[str] = set()
+        for name in (*self.aliases(family).values(), *named):
+            version = versions.get(name)
+            while version is not None and version.name not in needed:
+                needed.add(version.name)
+                version = versions.get(version.parent or "")
+        newest = {v.name for v in own[max(0, len(own) - keep) :]}
+        return [v for v in own if v.name not in needed | newest]
+
+    def remove(self, family: str, name: str) -> None:
+        """Delete a version of one's own; raise RegistryError for one that an alias names."""
+        target = self._own() / _check_name(family) / _check_name(name)
+        if name in self.aliases(family).values():
+            raise RegistryError(f"{family} {name} is in use.")
+        if not (target / MANIFEST).is_file():
+            raise UnknownVersion(f"There is no {family} model called {name}.")
+        going = target.with_name(f".{name}.gone")
+        target.rename(going)  # at once for everybody who looks
+        shutil.rmtree(going)
 
     def _roots(self) -> list[Path]:
         return [root for root in (self.writable, self.shipped) if root is not None]
