@@ -214,8 +214,9 @@ class Worker:
     async def _failed(self, request: Request, error: Exception) -> None:
         hand_back = self._store.requests.hand_back
         if isinstance(error, GenerationBusy):
-            # Claiming more would only carry rows to and fro.
-            self._paused_until = time.monotonic() + error.retry_after
+            if request.kind != "album":  # albums have a queue of their own
+                # Claiming more would only carry rows to and fro.
+                self._paused_until = time.monotonic() + error.retry_after
             await hand_back(request, delay=error.retry_after, counted=False, why="service full")
         elif isinstance(error, GenerationUnavailable):
             log.warning("service away", why=error.sentence)

@@ -17,7 +17,7 @@ from bot.store import Request, State, Store
 from bot.worker import Worker
 from models.client import GenerationBusy, GenerationRefused, GenerationUnavailable
 from tests.bot.doubles import Listener, Script, ScriptedClient
-from tests.bot.store.rows import beat, essay
+from tests.bot.store.rows import album, beat, essay
 
 
 @pytest.fixture
@@ -130,6 +130,19 @@ async def test_the_waiting_are_told_their_place(sqlite_store: Store, quick: Sett
     assert places == sorted(set(places), reverse=True)
     order = [request_id for what, request_id in front.told if what == "started"]
     assert order == [request.id for request in made]
+
+
+async def test_albums_that_have_to_wait_hold_nobody_else_up(
+    sqlite_store: Store, quick: Settings
+) -> None:
+    client = ScriptedClient(Script(error=GenerationBusy("full", 60.0), at_once=True))
+    record = await sqlite_store.requests.create(album(1))
+    async with working(sqlite_store, client, Listener(), quick):
+        await until(lambda: bool(client.asked))
+        other = await sqlite_store.requests.create(beat(2))
+        assert (await ended(sqlite_store, other)).state is State.DONE
+    waiting = await sqlite_store.requests.get(record.id)
+    assert waiting is not None and waiting.state is State.QUEUED and waiting.attempts == 0
 
 
 async def test_a_full_service_is_waited_for_without_counting(
