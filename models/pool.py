@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -134,7 +135,7 @@ class Pool:
 
 def step_back(niceness: int) -> None:
     """Let other threads go first; threads and encoders that this one starts inherit it."""
-    if niceness:
+    if niceness and sys.platform == "linux":  # elsewhere a thread's number may be a process's
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), niceness)
 
 
