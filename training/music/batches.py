@@ -55,7 +55,9 @@ def draw(
     roll, onset = corpus.cells(rows)
     _swap_drums(roll, onset, corpus.style[rows], takes, mixing.other_drums, random)
     batch = _batch(corpus, config, rows, roll, onset)
-    pick = np.eye(len(TRACKS))[random.integers(len(TRACKS), size=mixing.size)]
+    track = random.integers(len(TRACKS), size=mixing.size)
+    original = np.array([corpus.originals.get(str(g), -1) for g in corpus.group[rows]])
+    pick = np.eye(len(TRACKS))[np.where(original >= 0, original, track)]
     told = pick * (random.random((mixing.size, 1)) < mixing.given)
     given = torch.from_numpy(told).float() * batch.active
     return Batch(batch.roll, batch.onset, batch.condition, batch.active, given)

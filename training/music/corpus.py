@@ -6,8 +6,9 @@ Everything is kept as packed bits: 25,000 phrases take 60 MB.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from models.music.pianoroll import (
 )
 from training.music.midi import Document, read_folder
 
+PAIRS = "pairs.jsonl"  # in a folder of transcribed songs: originals and who samples them
 HELD_OUT_SHARE = 8  # one song group in eight is never trained on
 Ints = NDArray[np.int64]
 
@@ -54,6 +56,7 @@ class Corpus:
     bar: Ints  # where in its song a phrase begins
     styles: tuple[str, ...]
     documents: tuple[tuple[str, str], ...]  # (name, sha256) of each file read
+    originals: Mapping[str, int] = field(default_factory=dict)  # group to the track that it samples
 
     def __len__(self) -> int:
         return len(self.style)
@@ -78,7 +81,7 @@ class Corpus:
         return Corpus(
             self.roll[rows], self.onset[rows], self.style[rows], self.tempo[rows],
             self.mode[rows], self.section[rows], self.energy[rows], self.group[rows],
-            self.song[rows], self.bar[rows], self.styles, self.documents,
+            self.song[rows], self.bar[rows], self.styles, self.documents, self.originals,
         )  # fmt: skip
 
     def apart(self, bars: int) -> tuple[Ints, Ints]:
@@ -126,7 +129,22 @@ def read_corpus(path: Path, styles: Sequence[str] = (), own_style: str = "own") 
         raise CorpusError(
             "The collection is too small: it needs two songs and 16 four-bar phrases."
         )
-    return corpus
+    return replace(corpus, originals=_originals(path, songs))
+
+
+def _originals(path: Path, songs: Sequence[Document]) -> dict[str, int]:
+    """Read which track of a song is the sample that it was made around, where pairs are known."""
+    told = path / PAIRS
+    if not told.is_file():
+        return {}
+    tracks: dict[Path, int] = {}
+    for line in told.read_text(encoding="utf-8").splitlines():
+        try:
+            pair = json.loads(line)
+            tracks[path / pair["song"]] = TRACKS.index(pair["track"])
+        except (ValueError, KeyError, TypeError):  # a pair without a known track says nothing
+            continue
+    return {song.sha256: tracks[song.path] for song in songs if song.path in tracks}
 
 
 def _read_npz(path: Path) -> Corpus:

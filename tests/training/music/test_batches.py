@@ -69,3 +69,14 @@ def test_given_tracks_are_tracks_that_play(corpus: Corpus, folder: Path, preset:
     batch = draw(corpus, takes, config, mixing, np.random.default_rng(0))
     assert (batch.given.sum(1) <= 1).all() and batch.given.sum() > 30
     assert (batch.given <= batch.active).all()
+
+
+def test_a_song_that_samples_another_is_given_that_track(
+    corpus: Corpus, folder: Path, preset: Preset
+) -> None:
+    sampling = replace(corpus, originals={str(g): 2 for g in np.unique(corpus.group)})
+    config = new_models(preset, corpus, 1)[0].config
+    mixing = replace(preset.recipe.mixing, size=200, given=1.0)
+    takes = read_takes(folder, corpus.styles)
+    batch = draw(sampling, takes, config, mixing, np.random.default_rng(5))
+    assert batch.given[:, 2].sum() == 200 and batch.given.sum() == 200

@@ -1,3 +1,4 @@
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -5,6 +6,7 @@ import numpy as np
 import pytest
 
 from models.music.gan import SECTIONS
+from models.music.midi import to_midi
 from models.music.pianoroll import TRACKS, Phrase
 from tests.training.music.songs import tune, write_midi, write_phrases
 from training.music.corpus import Corpus, CorpusError, read_corpus, read_takes
@@ -114,3 +116,20 @@ def test_unusable_collections_get_one_sentence(
 def test_missing_collection(tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match="There is no music collection at"):
         read_corpus(tmp_path / "nowhere")
+
+
+def test_pairs_say_which_track_is_the_sample(tmp_path: Path) -> None:
+    for number in range(4):
+        midi = to_midi([tune(number + i) for i in range(5)], 90 + number)
+        midi.write(str(tmp_path / f"{number}.mid"))
+    lines = [
+        {"song": "1.mid", "sample": "0.mid", "track": "keys", "likeness": 0.9},
+        {"song": "2.mid", "sample": "0.mid", "track": None, "likeness": 0.0},
+        {"song": "gone.mid", "sample": "0.mid", "track": "bass", "likeness": 0.5},
+    ]
+    told = "".join(json.dumps(line) + "\n" for line in lines)
+    (tmp_path / "pairs.jsonl").write_text(told + "torn")
+    corpus = read_corpus(tmp_path)
+    group = dict(corpus.documents)["1.mid"]
+    assert corpus.originals == {group: 2}
+    assert corpus.part(np.arange(3)).originals == corpus.originals
