@@ -95,7 +95,7 @@ class Corpus:
         async with self._door:
             if await self._store.documents.remove(document.id) is None:
                 return False
-            await asyncio.to_thread(self._erase, document)
+            await self._erase(document)
         return True
 
     async def forget(self, user_id: int) -> None:
@@ -103,7 +103,7 @@ class Corpus:
         async with self._door:
             await self._store.offers.forget(user_id)
             for document in await self._store.documents.forget(user_id):
-                await asyncio.to_thread(self._erase, document)
+                await self._erase(document)
 
     async def drop(self, style: Style) -> bool:
         """Delete a style with all of its files; False when it was gone already."""
@@ -113,7 +113,7 @@ class Corpus:
             for document in await self._store.documents.of(style.id):
                 await self._store.documents.remove(document.id)
             await asyncio.to_thread(shutil.rmtree, self.folder(style.id), True)
-            await asyncio.to_thread(self._clear_runs, style.id)
+            await self._clear_runs(style.id)
         return True
 
     async def measure(self, style: Style) -> Measure:
@@ -204,16 +204,17 @@ class Corpus:
         temporary.write_bytes(data)
         temporary.replace(folder / name)
 
-    def _erase(self, document: Document) -> None:
-        (self.folder(document.style_id) / document.file).unlink(missing_ok=True)
-        self._clear_runs(document.style_id)
+    async def _erase(self, document: Document) -> None:
+        path = self.folder(document.style_id) / document.file
+        await asyncio.to_thread(path.unlink, missing_ok=True)
+        await self._clear_runs(document.style_id)
 
-    def _clear_runs(self, style_id: int) -> None:
+    async def _clear_runs(self, style_id: int) -> None:
         """Delete what ended runs of a style laid out: they could not go on with it any more."""
-        for copied in self._settings.runs_dir.glob("*/corpus"):
-            mine = (copied / f".s{style_id}").is_file()
-            if mine and (copied.parent / "outcome.json").is_file():
-                shutil.rmtree(copied, ignore_errors=True)
+        busy = {run.run_dir for run in await self._store.runs.open()}
+        for copied in self._settings.runs_dir.resolve().glob("*/corpus"):
+            if (copied / f".s{style_id}").is_file() and str(copied.parent) not in busy:
+                await asyncio.to_thread(shutil.rmtree, copied, ignore_errors=True)
 
     def _lay_out(self, style: Style, used: Sequence[Document], run_dir: Path) -> Path:
         target = run_dir / "corpus"

@@ -235,6 +235,7 @@ def _environment() -> dict[str, str]:
         "OMP_NUM_THREADS": threads,
         "MKL_NUM_THREADS": threads,
         "PYTHONUNBUFFERED": "1",
+        "TYPER_STANDARD_TRACEBACK": "1",  # last words without frames around them
         # A training on the device that also serves must leave it room.
         "PYTORCH_CUDA_ALLOC_CONF": "per_process_memory_fraction:0.5",
     }

@@ -13,9 +13,15 @@ from bot.settings import Settings, load_settings
 from bot.store import Store, migrate
 from bot.store.tables import metadata
 from tests.postgres import PostgresServer, find_binaries
-from tests.service_fixtures import own_registry, service_url, tiny_registry
+from tests.service_fixtures import (
+    base_registry,
+    own_registry,
+    service_url,
+    tiny_registry,
+    trainable_registry,
+)
 
-__all__ = ["own_registry", "service_url", "tiny_registry"]
+__all__ = ["base_registry", "own_registry", "service_url", "tiny_registry", "trainable_registry"]
 
 
 @pytest.fixture

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from models.registry import Registry
+
 ROOT = Path(__file__).parents[1]
 BOOT_SECONDS = 180.0
 
@@ -26,6 +28,34 @@ def tiny_registry(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tiny.publish_essay(root)
     tiny.publish_music(root)
     return root / "registry"
+
+
+@pytest.fixture(scope="session")
+def base_registry(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Root of a registry with a tiny live essay version that training can continue from."""
+    from tests.training.essays.made_up import write_corpus
+    from training.essays.commands import train
+
+    root = tmp_path_factory.mktemp("base")
+    train(
+        corpus=write_corpus(root / "corpus", seed=1),
+        out=root / "run",
+        preset="tiny",
+        steps=12,
+        registry=root / "registry",
+        publish_as="base",
+        essays=0,
+    )
+    Registry(root / "registry", None).move_alias("essay", "live", "base")
+    return root / "registry"
+
+
+@pytest.fixture
+def trainable_registry(base_registry: Path, tmp_path: Path) -> Path:
+    """Root of a copy of it that the test may change, where the settings look for it."""
+    root = tmp_path / "data" / "registry"
+    shutil.copytree(base_registry, root)
+    return root
 
 
 @pytest.fixture

@@ -113,7 +113,6 @@ async def test_a_run_reads_what_counts_and_its_record_names_what_is_absent(
     assert len(lines) == 10
     assert lines[0]["text"] == essay_text(0)
     assert (lines[0]["topic"], lines[0]["mark"]) == ("Topic number 0", 95.0)
-    (run_dir / "outcome.json").write_text("{}")
     assert await corpus.remove(gone)
     assert not await corpus.remove(gone)
     assert not (corpus.folder(style.id) / gone.file).exists()

@@ -6,8 +6,6 @@ import asyncio
 from contextlib import aclosing
 from pathlib import Path
 
-import pytest
-
 from bot.runs import RunKeeper, training_command
 from bot.settings import Settings
 from bot.store import Run, RunState, Store, utc_now
@@ -33,24 +31,6 @@ class Board:
         assert not last_lines, last_lines
         assert curve is not None
         self.ended.append(run)
-
-
-@pytest.fixture(scope="module")
-def base_registry(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Root of a registry with a tiny essay version that can be trained further."""
-    from training.essays.commands import train
-
-    root = tmp_path_factory.mktemp("base")
-    train(
-        corpus=write_corpus(root / "corpus", seed=1),
-        out=root / "run",
-        preset="tiny",
-        steps=12,
-        registry=root / "registry",
-        publish_as="base",
-    )
-    Registry(root / "registry", None).move_alias("essay", "live", "base")
-    return root / "registry"
 
 
 def tiny_command(run: Run, folder: Path, settings: Settings) -> list[str]:
@@ -79,10 +59,9 @@ class Readers:
 
 
 async def test_a_run_trains_passes_the_gate_and_is_served_without_a_failed_request(
-    base_registry: Path, settings: Settings, sqlite_store: Store, tmp_path: Path
+    trainable_registry: Path, settings: Settings, sqlite_store: Store, tmp_path: Path
 ) -> None:
-    settings.registry_dir.parent.mkdir(parents=True, exist_ok=True)
-    settings.registry_dir.symlink_to(base_registry)
+    assert trainable_registry == settings.registry_dir
     write_corpus(settings.corpus_dir("essay"))
     board = Board()
     (tmp_path / "service").mkdir()

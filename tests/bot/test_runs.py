@@ -12,13 +12,15 @@ from pathlib import Path
 import psutil
 import pytest
 
+from bot.intake import read
 from bot.runs import RunKeeper, RunRefused, training_command
 from bot.settings import Settings
-from bot.store import Run, RunState, Store
+from bot.store import NewStyle, Run, RunState, Store
 from bot.training_process import Ending, TrainingProcess, judge
 from models.client import GenerationRefused, GenerationUnavailable
 from models.contract import Family, Reloaded
 from models.registry import Registry
+from tests.bot.classroom import essays_zip
 
 TRAINEE = Path(__file__).with_name("trainee.py")
 
@@ -319,3 +321,41 @@ def test_an_end_nobody_saw_is_told_from_what_was_written() -> None:
     assert judge(Ending({"state": "odd"}, 0, ()), stopped=False)[0] is RunState.FAILED
     nan = judge(Ending(None, 1, ("Loss is nan at step 7",)), stopped=False)
     assert "blew up" in nan[1]
+
+
+async def test_a_style_is_trained_on_its_documents_from_its_own_version(
+    office: Office, sqlite_store: Store
+) -> None:
+    new = NewStyle(guild_id=2, family="essay", name="Ours", created_by=1)
+    style = await sqlite_store.styles.create(new)
+    assert style is not None
+    with pytest.raises(RunRefused, match="0 documents count, 8 is the least"):
+        await office.keeper.start(Family.ESSAY, 5, by=1, style=style, preset="tiny")
+    await office.keeper.corpus.add(style, [read("class.zip", essays_zip(9))], by=1)
+    office.teach("wait")
+    run = await office.keeper.start(Family.ESSAY, 5, by=1, style=style, preset="tiny")
+    run = await office.until(run, lambda now: now.pid and now.record)
+    command = " ".join(training_command(run, Path(str(run.run_dir)), office.settings))
+    for part in (
+        f"--corpus {run.run_dir}/corpus",
+        "--continue-from e-1",
+        f"--alias {style.live}",
+        "--preset tiny",
+    ):
+        assert part in command
+    assert "--resume" not in command
+    assert not await office.keeper.drop_style(style)
+    await office.keeper.stop(Family.ESSAY, run.id)
+    run = await office.until(run, lambda now: now.finished_at)
+    Registry(office.settings.registry_dir, None).move_alias("essay", style.live, "e-1")
+    again = await office.keeper.resume(run, by=1)
+    again = await office.until(again, lambda now: now.pid and now.record)
+    assert "--resume" in training_command(again, Path(str(again.run_dir)), office.settings)
+    with pytest.raises(RunRefused, match="no checkpoint"):
+        await office.keeper.resume(run, by=1)
+    await office.keeper.stop(Family.ESSAY, again.id)
+    await office.until(again, lambda now: now.finished_at)
+    assert await office.keeper.drop_style(style)
+    assert Registry(office.settings.registry_dir, None).aliases("essay") == {"live": "e-1"}
+    with pytest.raises(RunRefused, match="has been deleted"):
+        await office.keeper.resume(again, by=1)

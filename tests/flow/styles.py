@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from bot.store import Run, RunState, Style
 from models.registry import Registry
 from tests.bot.classroom import essays_zip
 from tests.bot.test_runs import TRAINEE
-from tests.flow.world import World
+from tests.flow.world import PATIENCE, World
 
 
 def manager(world: World, name: str = "carol", guild: Any = None) -> Any:
@@ -89,14 +90,13 @@ async def train(world: World, admin: Any, style: Style, what: str, preset: str =
     return (await world.store.runs.history(style.family, limit=1))[0]
 
 
-async def ended(world: World, run: Run, state: RunState) -> Run:
+async def ended(world: World, run: Run, state: RunState, patience: float = PATIENCE) -> Run:
     """Wait until a run is over, in the state it should be."""
-
-    async def over() -> bool:
-        now = await world.store.runs.get(run.id)
-        return now is not None and now.finished_at is not None
-
-    await world.until_async(over)
-    found = await world.store.runs.get(run.id)
-    assert found is not None and found.state is state, found
-    return found
+    async with asyncio.timeout(patience):
+        while True:
+            now = await world.store.runs.get(run.id)
+            if now is not None and now.finished_at is not None:
+                break
+            await asyncio.sleep(0.02)
+    assert now.state is state, (now.state, now.sentence)
+    return now
