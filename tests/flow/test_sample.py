@@ -102,11 +102,7 @@ async def test_a_sample_that_was_cleared_away_is_asked_for_again(
         ("notes.txt", b"hello", "A sample can be .mid, .wav, .mp3, .flac or .ogg;"),
         ("huge.mid", TUNE + b"\0" * 600_000, "“huge.mid” is too big: 0.5 MB is the most."),
         ("song.mid", TUNE[:-6], "“song.mid” cannot be read"),
-        ("song.mid", b"PK\3\4 no song at all", "“song.mid” cannot be read"),
-        ("quiet.mid", midi(60, velocity=0), "There is nothing to hear in “quiet.mid”."),
-        ("endless.mid", midi(*[60] * 17_000, ticks=127), "“endless.mid” is too long"),
         ("none.wav", silence(), "There is nothing to hear in “none.wav”."),
-        ("song.mp3", b"<html>", "“song.mp3” cannot be read"),
     ],
 )
 async def test_what_is_no_sample_gets_one_sentence_only_its_person_sees(
