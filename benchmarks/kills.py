@@ -33,8 +33,10 @@ GUILDS = 3
 STALE_SECONDS = 2.0
 #: Every command in a while, so that all stages of a request are there at any moment.
 ASK_EVERY = 0.25
-#: What is still open after the last kill may take its time.
-PATIENCE = 180.0
+#: No more than these wait at once: the end need not be waited for longer than the kills took.
+OPEN = 24
+#: For how long nothing may happen to what is still open after the last kill.
+PATIENCE = 120.0
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,8 @@ class Stage:
         """Ask for essays and beats, one after the other, whenever there is somebody to ask."""
         for number in range(1_000_000):
             await asyncio.sleep(ASK_EVERY)
+            while self._town.open >= OPEN:
+                await asyncio.sleep(ASK_EVERY)
             user = self._draw.randrange(USERS)
             with contextlib.suppress(ConnectionError, OSError):
                 if self._draw.random() < 0.2:
@@ -123,7 +127,7 @@ async def rehearse(
     if registry is not None and not settings.registry_dir.exists():
         settings.registry_dir.symlink_to(registry, target_is_directory=True)
     # Killed every few seconds, it would soon be kept waiting for half a minute each time.
-    service_process.BACK_OFF = (0.0,)
+    service_process.BACK_OFF = (0.0,) * 6
     service = LocalService(settings, check_seconds=0.2)
     await service.start()
     begun = time.monotonic()
@@ -135,7 +139,7 @@ async def rehearse(
             await _kill_all(stage, town, schedule)
             asking.cancel()
             await asyncio.gather(asking, return_exceptions=True)
-            await _settle(town, database)
+            await _settle(database)
             assert stage.bot is not None
             await stage.bot.stop()
             figures = await audit(town, database)
@@ -156,15 +160,18 @@ async def _kill_all(stage: Stage, town: Town, schedule: Schedule) -> None:
         sys.stderr.write(f"{line}\n")
 
 
-async def _settle(town: Town, database: str) -> None:
+async def _settle(database: str) -> None:
     """Wait until no request is open any more, however it was left behind."""
     store = await Store.open(database)
+    left, moved = -1, time.monotonic()
     try:
-        async with asyncio.timeout(PATIENCE):
-            while await store.requests.unfinished("discord"):
-                await asyncio.sleep(0.2)
-    except TimeoutError:
-        sys.stderr.write(f"Requests are still open after {PATIENCE:g} s.\n")
+        while (now := len(await store.requests.unfinished("discord"))) > 0:
+            if now != left:
+                left, moved = now, time.monotonic()
+            if time.monotonic() - moved > PATIENCE:
+                sys.stderr.write(f"{now} requests are still open; nothing moves.\n")
+                return
+            await asyncio.sleep(0.2)
     finally:
         await store.close()
     await asyncio.sleep(0.5)  # the last cards

@@ -57,6 +57,11 @@ class Town(Loopback):
         #: Messages that came beside the cards; none should.
         self.extra = 0
 
+    @property
+    def open(self) -> int:
+        """How many cards promise something that has not come yet."""
+        return sum(a.acknowledged is not None and not a.over for a in self.asked.values())
+
     async def ask(self, kind: str, user: int, guild: int, **options: Any) -> Asked:
         """Give a command as somebody; raise ConnectionError when the bot is not there."""
         if not self.sockets or self.sockets[-1].closed:

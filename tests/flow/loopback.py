@@ -242,7 +242,8 @@ class Loopback:
         if rest[:1] == ["channels"]:
             return guild["channels"]
         if rest[:1] == ["members"]:
-            member = {"user": person(APPLICATION, "ghostwriter", bot=True), "roles": []}
+            owner = person(APPLICATION, "ghostwriter", bot=True)
+            member: dict[str, Any] = {"user": owner, "roles": []}
             member |= {"joined_at": "2026-01-01T00:00:00+00:00", "deaf": False, "mute": False}
             return {**member, "flags": 0}
         return {key: value for key, value in guild.items() if key != "channels"}
