@@ -168,18 +168,20 @@ def _with_far(
 
 def _copying(sets: Sets, known: Corpus) -> dict[str, dict[str, dict[str, float]]]:
     """Look for the nearest training phrases, of training phrases among other songs."""
-    few = slice(0, _NEAREST)
-    own = (sets.training_group[few], known.group)
+    named = {name: pair[1][:_NEAREST] for name, pair in sets.named.items()}
+    groups = [
+        sets.training_group[: len(cells)] if name == "training" else np.repeat("", len(cells))
+        for name, cells in named.items()
+    ]
+    onset = np.concatenate(list(named.values()))
+    best = metrics.nearest(onset, known.onset, (np.concatenate(groups), known.group))
+    ends = np.cumsum([len(cells) for cells in named.values()])[:-1]
     return {
-        track or "whole": {
-            name: _percentiles(
-                metrics.nearest(
-                    pair[1][few], known.onset, track, own if name == "training" else None
-                )
-            )
-            for name, pair in sets.named.items()
+        part: {
+            name: _percentiles(mine)
+            for name, mine in zip(named, np.split(values, ends), strict=True)
         }
-        for track in (None, *TRACKS)
+        for part, values in best.items()
     }
 
 

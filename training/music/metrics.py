@@ -169,27 +169,35 @@ _TONAL = _tonal()
 
 
 def nearest(
-    onset: Cells, training: NDArray[np.uint8], track: str | None = None,
+    onset: Cells, training: NDArray[np.uint8],
     own: tuple[NDArray[np.str_], NDArray[np.str_]] | None = None,
-) -> Floats:  # fmt: skip
-    """Jaccard of each phrase's notes with its nearest training phrase.
+) -> dict[str, Floats]:  # fmt: skip
+    """Jaccard of each phrase's notes with its nearest training phrase, per track and as a whole.
 
     ``training`` is packed bits [n, 64, 18]. One is a copy; phrases without a note give 0. ``own``
     names the song group of each phrase and of each training phrase; the own group is left out.
     """
-    columns = REGISTER[track].columns if track else slice(None)
-    mine = onset[:, :, columns].reshape(len(onset), -1).astype(np.float32)
-    best = np.zeros(len(mine))
-    for at in range(0, len(training), 2048):
-        cells = np.unpackbits(training[at : at + 2048], axis=-1)[:, :, columns]
-        theirs = cells.reshape(len(cells), -1).astype(np.float32)
-        both = mine @ theirs.T
-        either = mine.sum(1)[:, None] + theirs.sum(1)[None] - both
-        shared = both / np.maximum(either, 1)
-        if own is not None:
-            shared[own[0][:, None] == own[1][None, at : at + len(cells)]] = 0
-        best = np.maximum(best, shared.max(1))
+    mine = {track: _notes_of(onset, track) for track in TRACKS}
+    best = {name: np.zeros(len(onset)) for name in ("whole", *TRACKS)}
+    for at in range(0, len(training), 1024):
+        cells = np.unpackbits(training[at : at + 1024], axis=-1)
+        strange = True if own is None else own[0][:, None] != own[1][None, at : at + len(cells)]
+        both_whole, either_whole = np.zeros((2, len(onset), len(cells)), np.float32)
+        for track in TRACKS:
+            theirs = _notes_of(cells, track)
+            both = mine[track] @ theirs.T
+            either = mine[track].sum(1)[:, None] + theirs.sum(1)[None] - both
+            both_whole, either_whole = both_whole + both, either_whole + either
+            shared = strange * both / np.maximum(either, 1)
+            best[track] = np.maximum(best[track], shared.max(1))
+        shared = strange * both_whole / np.maximum(either_whole, 1)
+        best["whole"] = np.maximum(best["whole"], shared.max(1))
     return best
+
+
+def _notes_of(cells: NDArray[np.generic], track: str) -> NDArray[np.float32]:
+    part = cells[:, :, REGISTER[track].columns]
+    return part.reshape(len(part), -1).astype(np.float32)
 
 
 def shuffled(roll: Cells, onset: Cells, random: np.random.Generator) -> tuple[Cells, Cells]:

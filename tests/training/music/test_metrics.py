@@ -108,7 +108,8 @@ def test_nearest_training_phrase() -> None:
     _, onset = cells({"keys": [Note(0, 60, 4), Note(8, 64, 4)]}, {"keys": [Note(1, 71, 1)]}, {})
     _, known = cells({"keys": [Note(0, 60, 4), Note(8, 64, 4), Note(9, 65, 1)]}, {})
     best = metrics.nearest(onset, np.packbits(known, axis=-1))
-    assert best.tolist() == [pytest.approx(2 / 3), 0, 0]
+    assert best["keys"].tolist() == best["whole"].tolist() == [pytest.approx(2 / 3), 0, 0]
+    assert best["bass"].tolist() == [0, 0, 0]
 
 
 def test_nearest_phrase_of_another_song() -> None:
@@ -116,9 +117,19 @@ def test_nearest_phrase_of_another_song() -> None:
     _, known = cells({"keys": tune}, {"keys": [*tune, Note(9, 65, 1)]}, {"keys": tune})
     groups = np.array(["a", "b", "a"])
     packed = np.packbits(known, axis=-1)
-    best = metrics.nearest(known, packed, own=(groups, groups))
-    assert best.tolist() == [pytest.approx(2 / 3)] * 3
-    assert metrics.nearest(known, packed).tolist() == [1, 1, 1]
+    best = metrics.nearest(known, packed, (groups, groups))
+    assert best["whole"].tolist() == [pytest.approx(2 / 3)] * 3
+    assert metrics.nearest(known, packed)["whole"].tolist() == [1, 1, 1]
+
+
+def test_nearest_as_a_whole_counts_every_track() -> None:
+    _, onset = cells({"keys": [Note(0, 60, 1)], "bass": [Note(0, 36, 1), Note(4, 36, 1)]})
+    _, known = cells(
+        {"keys": [Note(0, 60, 1)]}, {"bass": [Note(0, 36, 1), Note(4, 36, 1), Note(8, 36, 1)]}
+    )
+    best = metrics.nearest(onset, np.packbits(known, axis=-1))
+    assert (best["keys"][0], best["bass"][0]) == (1, pytest.approx(2 / 3))
+    assert best["whole"][0] == pytest.approx(2 / 4), "one phrase for all tracks together"
 
 
 def test_shuffling_keeps_each_tracks_bars_and_breaks_their_order() -> None:
