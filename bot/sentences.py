@@ -97,8 +97,8 @@ ENGLISH: Mapping[str, str] = {
     "document_near": "“{name}” is nearly the same as “{other}”.",
     "document_full": "This style has {limit} documents, and that is the most.",
     "document_disk": "There is no room left on the disk for it.",
-    "document_below": "kept, but not learned from: its mark is below {low} %.",
-    "document_recording": "kept, but not learned from: I learn from MIDI files so far.",
+    "document_below": "Kept, but not learned from: its mark is below {low} %.",
+    "document_recording": "Kept, but not learned from: I learn from MIDI files so far.",
 }
 
 

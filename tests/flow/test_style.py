@@ -58,7 +58,7 @@ async def test_a_zip_of_marked_essays_is_reported_piece_by_piece(world: World, c
     report = said(told)
     assert "2 kept, 4 refused" in report
     assert "The sea" in report and "95 %" in report and " words · en" in report
-    assert "kept, but not learned from: its mark is below 93 %" in report
+    assert "Kept, but not learned from: its mark is below 93 %" in report
     for sentence in ("is there already", "is for essays", "of a kind I cannot learn from"):
         assert sentence in report
     info = await carol.slash(world.channel, "style info", style=style.key)
