@@ -25,6 +25,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from safetensors.torch import load_file, save_file
 
+from training import crowd
 from training.runs import STOP, Journal, Outcome, write_json
 
 CHECKPOINT = "checkpoint"
@@ -121,16 +122,17 @@ def run(
         clock = load_checkpoint(task, directory)
     else:
         torch.manual_seed(seed)
-    with _Watcher(watch, plan, task.unit, phase) as watcher, _stop_signals() as stop:
+    watching = _Watcher(watch, plan, task.unit, phase) if crowd.is_main() else _Onlooker()
+    with watching as watcher, _stop_signals() as stop:
         while not clock.over(plan):
             _one_step(task, clock, plan, watcher)
             if clock.step % plan.save_every == 0:
                 save_checkpoint(task, directory, clock)
             if clock.step % plan.evaluate_every == 0:
                 _look(task, directory, clock, watcher)
-            if clock.step % plan.sample_every == 0:
+            if clock.step % plan.sample_every == 0 and crowd.is_main():
                 task.sample(directory / "samples", clock.step)
-            if stop or (watch / STOP).exists():
+            if _asked_to_stop(stop, watch):
                 save_checkpoint(task, directory, clock)
                 (watch / STOP).unlink(missing_ok=True)  # obeyed; a resumed run goes on
                 return Outcome("stopped", f"Training was stopped after {clock.step} steps.")
@@ -139,20 +141,27 @@ def run(
     return Outcome("finished", f"Training ended after {clock.step} steps.", figures=figures)
 
 
-def _one_step(task: Task, clock: _Clock, plan: Plan, watcher: _Watcher) -> None:
+def _asked_to_stop(stop: _Flag, watch: Path) -> bool:
+    asked, *_ = crowd.as_main_says(float(bool(stop) or (watch / STOP).exists()))
+    return bool(asked)
+
+
+def _one_step(task: Task, clock: _Clock, plan: Plan, watcher: _Watcher | _Onlooker) -> None:
     if isinstance(task, Scheduled):
         task.fraction_done = clock.fraction(plan)
     began = time.monotonic()
     scalars, units = task.step()
     clock.step += 1
     clock.units += units
-    clock.seconds += time.monotonic() - began
+    clock.seconds += crowd.as_main_says(time.monotonic() - began)[0]
     if not all(math.isfinite(v) for v in scalars.values()):
         raise Diverged("Training went wrong: the loss is no longer a number.")
     watcher.step(clock, scalars)
 
 
-def _look(task: Task, directory: Path, clock: _Clock, watcher: _Watcher) -> dict[str, float]:
+def _look(
+    task: Task, directory: Path, clock: _Clock, watcher: _Watcher | _Onlooker
+) -> dict[str, float]:
     """Evaluate, note the figures, keep the best weights beside the latest."""
     figures = task.evaluate()
     watcher.figures(clock, figures)
@@ -165,8 +174,19 @@ def _look(task: Task, directory: Path, clock: _Clock, watcher: _Watcher) -> dict
 
 
 def save_checkpoint(task: Task, directory: Path, clock: _Clock, name: str = CHECKPOINT) -> None:
-    """Replace ``<name>.safetensors`` and ``<name>.json``; the pair carries the step in both."""
+    """Replace ``<name>.safetensors`` and ``<name>.json``; the pair carries the step in both.
+
+    Every process takes part, and the main one writes.
+    """
     tensors = {k: v.detach().cpu().contiguous() for k, v in task.tensors().items()}
+    if crowd.is_main():
+        _write_checkpoint(tensors, task, directory, clock, name)
+    crowd.wait()
+
+
+def _write_checkpoint(
+    tensors: dict[str, torch.Tensor], task: Task, directory: Path, clock: _Clock, name: str
+) -> None:
     temporary = directory / f".{name}.{os.getpid()}"
     save_file(tensors, temporary, metadata={"step": str(clock.step)})
     temporary.replace(directory / f"{name}.safetensors")
@@ -180,6 +200,22 @@ def load_checkpoint(task: Task, directory: Path, name: str = CHECKPOINT) -> _Clo
     task.restore(load_file(directory / f"{name}.safetensors"), data["task"])
     kept: dict[str, Any] = {k: math.inf if v is None else v for k, v in data["loop"].items()}
     return _Clock(**kept)
+
+
+class _Onlooker:
+    """Stands where the main process has its watcher, and writes nothing."""
+
+    def __enter__(self) -> _Onlooker:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return
+
+    def step(self, clock: _Clock, scalars: Mapping[str, float]) -> None:
+        """Note nothing."""
+
+    def figures(self, clock: _Clock, figures: Mapping[str, float]) -> None:
+        """Note nothing."""
 
 
 class _Watcher:

@@ -13,7 +13,7 @@ import torch
 import typer
 
 from models.registry import Registry, RegistryError, Version
-from training import options
+from training import crowd, options
 from training.about import About, read_about
 from training.essays.associations import DIRECTIONS, LEAST, make
 from training.essays.corpus import CorpusError
@@ -82,13 +82,15 @@ def train(
         orders = Orders(corpus, out, chosen, max_minutes, steps, seed, resume, parent, own)
         finished = train_phases(orders)
         outcome = finished.outcome
-        if outcome.state == "finished" and (publish_as or promote):
+        if outcome.state == "finished" and (publish_as or promote) and crowd.is_main():
             name = publish_as or fresh_name(house, FAMILY)
             outcome = _hand_in(house, name, finished, told, wanted, alias if promote else None)
     except TROUBLE as error:
         outcome = Outcome("failed", str(error))
-    outcome.write(out)
-    typer.echo(outcome.sentence, err=True)
+    if crowd.is_main():
+        outcome.write(out)
+        typer.echo(outcome.sentence, err=True)
+    crowd.part()
     if outcome.state == "failed":
         raise typer.Exit(1)
 

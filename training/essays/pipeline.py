@@ -18,6 +18,7 @@ from transformers import PreTrainedTokenizerFast
 
 from models.essay.lstm import EssayLSTM
 from models.registry import Version
+from training import crowd
 from training.essays.labels import Lexicon
 from training.essays.prepare import Prepared, phase_data, prepare
 from training.essays.presets import Phase, Preset
@@ -70,8 +71,11 @@ class Finished:
 
 def train(orders: Orders) -> Finished:
     """Run every phase that is not finished yet."""
-    write_json(orders.out / RUN, orders.record())
-    taken = take_up(orders, orders.out)
+    crowd.gather_together()
+    if crowd.is_main():
+        write_json(orders.out / RUN, orders.record())
+    with crowd.main_first():
+        taken = take_up(orders, orders.out)
     model = taken.model
     outcome = Outcome("finished", "There was nothing to train.")
     for number, phase in enumerate(orders.phases):
@@ -82,7 +86,8 @@ def train(orders: Orders) -> Finished:
         outcome = _phase(taken.orders, taken.prepared, model, phase, first=number == 0)
         if outcome.state != "finished":
             break
-        save_file(model.state_dict(), done)
+        if crowd.is_main():
+            save_file(model.state_dict(), done)
     return replace(taken, outcome=outcome)
 
 
@@ -156,7 +161,8 @@ def _phase(
     """Train one phase; afterwards the model holds its averaged weights."""
     preset, folder = orders.preset, orders.out / phase.name
     folder.mkdir(parents=True, exist_ok=True)
-    data = phase_data(prepared, phase, preset, orders.seed, folder / "data.npz")
+    with crowd.main_first():
+        data = phase_data(prepared, phase, preset, orders.seed, folder / "data.npz")
     if first and orders.parent is None:
         prime(model, data)
     model.locked.p = phase.dropout

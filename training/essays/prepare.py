@@ -14,6 +14,7 @@ from pathlib import Path
 from tokenizers import Tokenizer
 from transformers import PreTrainedTokenizerFast
 
+from training import crowd
 from training.essays.corpus import (
     CorpusError,
     Document,
@@ -118,7 +119,8 @@ def prepare(
         tokenizer = wrapped(Tokenizer.from_file(str(kept)))
     if tokenizer is None:
         tokenizer = train_tokenizer(_tokenizer_texts(corpus, seed), preset.vocabulary)
-        tokenizer.backend_tokenizer.save(str(kept))
+        if crowd.is_main():
+            tokenizer.backend_tokenizer.save(str(kept))
     packer = Packer(tokenizer, lexicon)
     held_out = {}
     for split in ("unseen", "seen"):
@@ -131,13 +133,19 @@ def prepare(
         general = [d for d in corpus.general if _held_general(d, seed)]
         if general:
             held_out["general"] = packer.pack(general, [0] * len(general), None)
+    if crowd.is_main():
+        _write_down(corpus, out)
+    return Prepared(corpus, tokenizer, lexicon, held_out)
+
+
+def _write_down(corpus: Corpus, out: Path) -> None:
+    """Keep where every document came from and which part it plays."""
     write_json(out / "corpus.json", {"sha256": corpus.sha256, "sources": corpus.sources})
     with (out / "documents.jsonl").open("w", encoding="utf-8") as file:
         for essay in corpus.essays:
             d = essay.document
             row = {"id": d.id, "source": d.source, "topic": d.topic, "split": d.split}
             file.write(json.dumps({**row, "mark": essay.mark, "sha256": d.sha256}) + "\n")
-    return Prepared(corpus, tokenizer, lexicon, held_out)
 
 
 def phase_data(prepared: Prepared, phase: Phase, preset: Preset, seed: int, cache: Path) -> Packed:
@@ -166,7 +174,8 @@ def phase_data(prepared: Prepared, phase: Phase, preset: Preset, seed: int, cach
         [e.mark for e in chosen],
         Labelling(seed=draw.randrange(2**31)),
     )
-    packed.save(cache)
+    if crowd.is_main():
+        packed.save(cache)
     return packed
 
 

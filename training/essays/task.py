@@ -17,6 +17,7 @@ from transformers import PreTrainedTokenizerFast
 
 from models.essay.lstm import EssayLSTM, State
 from models.essay.prompt import Wish
+from training import crowd
 from training.essays.optimisers import is_hidden_matrix, make_optimiser
 from training.essays.pack import Packed
 from training.essays.samples import TOPICS, plain_sample
@@ -73,7 +74,12 @@ class EssayTask:
         self.model = model
         self._ema = {k: v.detach().clone() for k, v in model.named_parameters()}
         self._step, self._epoch, self._at = 0, -1, 0
-        self._state: State = model.initial_state(recipe.streams)
+        if recipe.streams % crowd.size():
+            raise ValueError(
+                f"{recipe.streams} streams cannot be shared among {crowd.size()} processes."
+            )
+        self._own = recipe.streams // crowd.size()  # streams of this process
+        self._state: State = model.initial_state(self._own)
         self._order: tuple[npt.NDArray[Any], ...] = ()
 
     # ---- one step --------------------------------------------------------------------------
@@ -90,15 +96,22 @@ class EssayTask:
         keep = torch.from_numpy(learn[:, 1:].T.astype(bool)).to(device)
         where = torch.from_numpy(inverse.reshape(inputs.shape)).to(device)
         loss, state = self._learner(self._train, unique, inputs, where, targets, keep, self._state)
-        self._accelerator.backward(loss)
+        share = self._share(keep.sum())
+        self._accelerator.backward(loss * share)
         norm = self._accelerator.clip_grad_norm_(self._learner.parameters(), self.recipe.clip)
         self._optimiser.step()
         self._optimiser.zero_grad()
         self._state = (state[0].detach().float(), state[1].detach().float())
         self._step += 1
         self._average()
-        scalars = {"loss": float(loss.detach()), "norm": float(norm), "rate": self._rate()}
-        return scalars, inputs.numel()
+        mean = float(crowd.total(loss.detach() * share)) / crowd.size()
+        scalars = {"loss": mean, "norm": float(norm), "rate": self._rate()}
+        return scalars, inputs.numel() * crowd.size()
+
+    def _share(self, targets: Tensor) -> Tensor:
+        """Weigh this process's loss so that the average is the mean over everybody's targets."""
+        mean = crowd.total(targets.float()) / crowd.size()
+        return targets / mean.clamp(min=1)
 
     def _window(self) -> tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any]]:
         """Cut the next window (streams, length + 1) of tokens, condition rows and targets."""
@@ -112,9 +125,10 @@ class EssayTask:
         if self._at + 2 > part:
             self._arrange(self._epoch + 1)
             self._at = 0
-            self._state = self.model.initial_state(streams)
+            self._state = self.model.initial_state(self._own)
         length = min(length, part - self._at - 1)
-        places = (np.arange(streams) * part)[:, None] + self._at + np.arange(length + 1)
+        mine = np.arange(streams)[crowd.rank() * self._own :][: self._own]
+        places = (mine * part)[:, None] + self._at + np.arange(length + 1)
         self._at += length
         tokens, rows, learn = (array[places] for array in self._order)
         return tokens, rows, learn
@@ -205,7 +219,7 @@ class EssayTask:
         result |= {f"ema.{k}": v for k, v in self._ema.items()}
         for number, moments in self._optimiser.state_dict()["state"].items():
             result |= {f"adam.{number}.{k}": torch.as_tensor(v) for k, v in moments.items()}
-        result |= {"state.h": self._state[0], "state.c": self._state[1]}
+        result |= {f"state.{n}": crowd.joined(s, 1) for n, s in zip("hc", self._state, strict=True)}
         result["random"] = torch.get_rng_state()
         return result
 
@@ -227,7 +241,8 @@ class EssayTask:
             number, name = key.split(".", 1)
             state.setdefault(int(number), {})[name] = value
         self._optimiser.load_state_dict({**self._optimiser.state_dict(), "state": state})
-        self._state = (tensors["state.h"].to(device), tensors["state.c"].to(device))
+        h, c = (crowd.own_part(tensors[f"state.{n}"], 1).to(device) for n in "hc")
+        self._state = (h, c)
         torch.set_rng_state(tensors["random"].cpu())
         self._step, self._epoch, self._at = facts["step"], facts["epoch"], facts["at"]
         self._order = ()
