@@ -6,6 +6,7 @@ and time. A zip gives many documents; a list of marks gives labels for others.
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import io
 import json
@@ -35,6 +36,8 @@ UNPACKED_LIMIT = 200 * MEGABYTE
 ENTRY_LIMIT = 1000
 SECONDS = 90.0
 _DAMAGE = (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, EOFError, OSError)
+#: Each may take as much memory as it is allowed.
+_AT_ONCE = asyncio.Semaphore(2)
 _BEGINNINGS = {".wav": (b"RIFF",), ".flac": (b"fLaC",), ".ogg": (b"OggS",)}
 
 
@@ -66,7 +69,8 @@ async def take_apart(name: str, data: bytes, *, seconds: float = SECONDS) -> Del
     """Take one attachment apart in a process of its own; raise UploadError."""
     shown = shown_name(name)
     check(shown, len(data))
-    answer = await uploads.parse_apart("bot.intake", shown, data, seconds)
+    async with _AT_ONCE:
+        answer = await uploads.parse_apart("bot.intake", shown, data, seconds)
     if "key" in answer:
         raise UploadError(Sentence(answer["key"], **answer["values"]))
     parts = [_received(part) for part in answer["parts"]]

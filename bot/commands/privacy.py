@@ -17,7 +17,7 @@ from bot.buttons import SafeButton
 from bot.commands.common import Interaction, Refusal, house_of, text, upload_room, words_for
 from bot.commands.mine import fitting
 from bot.files import Shelf
-from bot.store.shapes import Artifact, Rating, Request
+from bot.store.shapes import Artifact, Offer, Rating, Request
 from bot.words import Words
 
 
@@ -79,7 +79,12 @@ async def _export(interaction: Interaction, say: Words) -> None:
     await interaction.response.defer(ephemeral=True, thinking=True)
     records, files = await _everything(interaction)
     ratings = await house_of(interaction).store.ratings.by(interaction.user.id)
-    texts = {"requests.json": _json(records), "ratings.json": _json([_rating(r) for r in ratings])}
+    offers = await house_of(interaction).store.offers.by(interaction.user.id)
+    texts = {
+        "requests.json": _json(records),
+        "ratings.json": _json([_rating(r) for r in ratings]),
+        "offers.json": _json([_offer(o) for o in offers]),
+    }
     room = min(upload_room(interaction), limits.UPLOAD_REQUEST - 2**16)
     taken = fitting(files, room - sum(len(text.encode()) for text in texts.values()))
     data = await asyncio.to_thread(archive, texts, taken)
@@ -134,6 +139,14 @@ def record(request: Request, files: Sequence[Artifact]) -> dict[str, Any]:
 
 def _rating(rating: Rating) -> dict[str, Any]:
     return {"id": rating.request_id, "value": rating.value, "at": rating.at.isoformat()}
+
+
+def _offer(offer: Offer) -> dict[str, Any]:
+    return {
+        "id": offer.request_id,
+        "at": offer.offered_at.isoformat(),
+        "accepted": offer.accepted,
+    }
 
 
 def archive(texts: Mapping[str, str], files: Sequence[Artifact]) -> bytes:

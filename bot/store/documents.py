@@ -7,7 +7,7 @@ from sqlalchemy.exc import IntegrityError
 
 from bot.store import mapping
 from bot.store.database import Database
-from bot.store.shapes import Document, NewDocument
+from bot.store.shapes import NOBODY, Document, NewDocument
 from bot.store.tables import documents
 
 _KEPT = documents.c.removed_at.is_(None)
@@ -76,8 +76,13 @@ class Documents:
         return None if row is None else mapping.document(row)
 
     async def forget(self, user_id: int) -> list[Document]:
-        """Delete the rows of what a person wrote with the bot and gave; return them."""
-        mine = (documents.c.added_by == user_id) & documents.c.request_id.is_not(None)
+        """Delete the rows of what a person wrote with the bot and gave, and return them.
+
+        What they uploaded as an admin belongs to their server; it only forgets who brought it.
+        """
+        theirs = documents.c.added_by == user_id
+        given = delete(documents).where(theirs, documents.c.request_id.is_not(None))
         async with self._db.write() as db:
-            rows = (await db.execute(delete(documents).where(mine).returning(documents))).all()
+            rows = (await db.execute(given.returning(documents))).all()
+            await db.execute(update(documents).where(theirs).values(added_by=NOBODY))
         return [mapping.document(row) for row in rows]

@@ -48,6 +48,12 @@ class Offers:
             rows = (await db.execute(asked.order_by(offers.c.offered_at))).all()
         return [mapping.offer(row) for row in rows]
 
+    async def by(self, user_id: int) -> list[Offer]:
+        """List what a person offered, oldest first."""
+        asked = select(offers).where(offers.c.user_id == user_id).order_by(offers.c.offered_at)
+        async with self._db.read() as db:
+            return [mapping.offer(row) for row in (await db.execute(asked)).all()]
+
     async def decide(self, request_id: int, by: int, accepted: bool) -> Offer | None:
         """Record what an admin says; None when it was decided or withdrawn before."""
         values = {"decided_by": by, "accepted": accepted, "decided_at": self._db.clock()}

@@ -103,10 +103,11 @@ async def test_an_offer_is_made_once_decided_once_and_forgotten(store: Store) ->
     assert await store.offers.open(style.id) == []
     given = await store.documents.add(text(style.id, added_by=1, request_id=request.id))
     await store.documents.add(text(style.id, "c" * 64, added_by=1))
+    assert [offer.request_id for offer in await store.offers.by(1)] == [request.id]
     await store.offers.forget(1)
     assert await store.offers.get(request.id) is None
     assert await store.documents.forget(1) == [given]
-    assert len(await store.documents.of(style.id)) == 1
+    assert [document.added_by for document in await store.documents.of(style.id)] == [0]
 
 
 async def test_runs_of_styles_are_found_and_remember_what_they_learned_from(store: Store) -> None:
