@@ -61,23 +61,31 @@ class Forecast:
         self._asked = float("-inf")
 
     async def of(self, request: Request) -> Outlook:
-        """Reckon for one waiting request."""
-        outlooks = await self.all(request.origin)
-        return next((o for r, o in outlooks if r.id == request.id), Outlook(0, None))
+        """Reckon for one waiting request; the others are only counted, for they may be many."""
+        line = await self._store.requests.line(request.origin)
+        outlooks = await self._reckon([(kind, size) for _, kind, size in line])
+        for (number, *_), outlook in zip(line, outlooks, strict=True):
+            if number == request.id:
+                return outlook
+        return Outlook(0, None)
 
     async def all(self, origin: str, limit: int | None = None) -> list[tuple[Request, Outlook]]:
         """Reckon for the waiting requests of an origin, or the first, in the order of service."""
+        waiting = await self._store.requests.waiting([origin], limit)
+        sizes = [(one.kind, size_of(one.kind, one.parameters)) for one in waiting]
+        return list(zip(waiting, await self._reckon(sizes), strict=True))
+
+    async def _reckon(self, line: Sequence[tuple[Kind, int]]) -> list[Outlook]:
         await self._measure()
         running = (await self._store.requests.depth()).get(State.RUNNING, 0)
         ahead = 0.0 if running < self._workers else self._typical() / 2
         found = []
-        for place, request in enumerate(await self._store.requests.waiting([origin], limit)):
-            speed = self._speeds[request.kind]
-            size = size_of(request.kind, request.parameters)
+        for place, (kind, size) in enumerate(line):
+            speed = self._speeds[kind]
             own = None if speed is None else speed.seconds(size)
             # A free worker begins at once; a busy one after its share of those before.
             wait = 0.0 if place + running < self._workers else ahead
-            found.append((request, Outlook(place, None if own is None else wait + own)))
+            found.append(Outlook(place, None if own is None else wait + own))
             ahead += (self._typical() if own is None else own) / self._workers
         return found
 

@@ -46,6 +46,20 @@ class Requests(Recovery):
         )
         return await self._list(asked)
 
+    async def line(self, origin: str) -> list[tuple[int, Kind, int]]:
+        """Name, kind and size the queued requests of an origin, in the order of service."""
+        sizes = (
+            (requests.c.kind == kind, requests.c.parameters[name].as_integer())
+            for kind, name in SIZES.items()
+        )
+        asked = (
+            select(requests.c.id, requests.c.kind, case(*sizes))
+            .where(requests.c.state == State.QUEUED, requests.c.origin == origin)
+            .order_by(turn(self._db.clock()), requests.c.id)
+        )
+        async with self._db.read() as db:
+            return [(number, kind, size) for number, kind, size in (await db.execute(asked)).all()]
+
     async def place(self, request_id: int) -> int | None:
         """Count the queued requests served before this one; None when it does not wait."""
         request = await self.get(request_id)

@@ -162,6 +162,15 @@ async def test_forgetting_a_user_leaves_nothing_of_theirs(store: Store, tmp_path
     assert (await store.requests.history(2)).total == 1
 
 
+async def test_the_line_is_in_the_order_of_service(store: Store) -> None:
+    made = [await store.requests.create(new) for new in (essay(1), essay(1), beat(2))]
+    await claim(store)
+    await store.requests.create(replace(essay(3), origin="console"))
+    line = await store.requests.line("discord")
+    assert line == [(made[2].id, "beat", 4), (made[1].id, "essay", 50)]
+    assert [n for n, *_ in line] == [r.id for r in await store.requests.waiting(["discord"])]
+
+
 async def test_ones_own_ratings_can_be_listed(store: Store) -> None:
     made = await store.requests.create(essay(1))
     await store.ratings.rate(made.id, 2, 1, "v1")
