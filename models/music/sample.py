@@ -7,7 +7,7 @@ import binascii
 import importlib
 import io
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,8 +46,11 @@ class Sample:
         return first + place % min(2, len(self.phrases) - first)
 
 
-def read_sample(text: str) -> Sample:
-    """Read a file in base64; raise SampleError."""
+def read_sample(text: str, cancelled: Callable[[], bool] = lambda: False) -> Sample:
+    """Read a file in base64; raise SampleError.
+
+    The transcriber asks ``cancelled`` now and then and raises an error of its own when it is true.
+    """
     try:
         data = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as error:
@@ -56,7 +59,9 @@ def read_sample(text: str) -> Sample:
         raise SampleError("The sample is empty.")
     if len(data) > SAMPLE_LIMIT:
         raise SampleError(f"The sample is too large; {SAMPLE_LIMIT // 1_000_000} MB are the most.")
-    return sample_of(_parsed(data) if data.startswith(b"MThd") else _transcribed(data))
+    if data.startswith(b"MThd"):
+        return sample_of(_parsed(data))
+    return sample_of(_transcribed(data, cancelled))
 
 
 def _parsed(data: bytes) -> pretty_midi.PrettyMIDI:
@@ -72,7 +77,7 @@ def _parsed(data: bytes) -> pretty_midi.PrettyMIDI:
         raise SampleError("The sample is not a readable MIDI file.") from error
 
 
-def _transcribed(data: bytes) -> pretty_midi.PrettyMIDI:
+def _transcribed(data: bytes, cancelled: Callable[[], bool]) -> pretty_midi.PrettyMIDI:
     if not _is_audio(data):
         raise SampleError("The sample is neither MIDI nor wav, mp3, flac or ogg.")
     try:
@@ -80,7 +85,7 @@ def _transcribed(data: bytes) -> pretty_midi.PrettyMIDI:
     except ImportError as error:
         raise SampleError(NO_TRANSCRIBER) from error
     try:
-        midi: pretty_midi.PrettyMIDI = transcriber.transcribe(data)
+        midi: pretty_midi.PrettyMIDI = transcriber.transcribe(data, cancelled=cancelled)
     except transcriber.TranscriptionError as error:
         raise SampleError(str(error)) from error
     return midi

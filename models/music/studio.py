@@ -29,7 +29,7 @@ from models.music.encoding import Tags
 from models.music.gan import CONFIG, Generator, load_generator
 from models.music.mixer import Mixed
 from models.music.record import Band
-from models.music.sample import read_sample
+from models.music.sample import Sample, read_sample
 from models.music.song import Song, to_midi
 from models.music.styles import style_of
 from models.music.voices import Players
@@ -167,8 +167,7 @@ class BeatStudio:
         check: Callable[[], None], started: float,
     ) -> BeatTake:  # fmt: skip
         report(Progress(stage="planning", done=0))
-        wish = _wish(request, loaded)
-        check()
+        wish = _wish(request, loaded, check)
         song = compose(loaded.generator, wish, check)
         title = f"{song.style.name} beat {song.seed}"
         midi = to_midi(song, title)
@@ -210,15 +209,31 @@ class BeatStudio:
         return loaded
 
 
-def _wish(request: BeatRequest, loaded: _Loaded) -> Wish:
+def _wish(request: BeatRequest, loaded: _Loaded, check: Callable[[], None]) -> Wish:
     """Check a request against the version and settle its style."""
     if request.key is not None and request.key not in KEYS:
         raise ValueError(f"There is no key called {request.key}; write one like A minor.")
     style = _style(request.style, request.seed, loaded)
-    sample = read_sample(request.sample) if request.sample is not None else None
+    sample = _sample(request.sample, check) if request.sample is not None else None
     return Wish(
         style, request.seed, request.bars, request.bpm, request.key, request.variation, sample
     )
+
+
+def _sample(text: str, check: Callable[[], None]) -> Sample:
+    """Read a sample; audio takes seconds to hear, which may be cut short."""
+
+    def cancelled() -> bool:
+        try:
+            check()
+        except Cancelled:
+            return True
+        return False
+
+    try:
+        return read_sample(text, cancelled)
+    finally:
+        check()  # whatever the reader made of being stopped
 
 
 def _style(wanted: str | None, seed: int, loaded: _Loaded) -> str:

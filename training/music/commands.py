@@ -195,7 +195,7 @@ def evaluate(
     phrases: Annotated[int, typer.Option(help="Phrases in each compared set.")] = 1024,
     seed: Annotated[int, typer.Option()] = 1,
 ) -> None:
-    """Compare a version's music with held-out, training and shuffled phrases, per track."""
+    """Compare a version with held-out, training, shuffled and Markov phrases, per track."""
     try:
         found = Registry(registry).resolve(FAMILY, version)
         songs = read_corpus(corpus, style_names(found.path))

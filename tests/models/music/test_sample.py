@@ -2,7 +2,7 @@ import base64
 import importlib
 import io
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import ModuleType
 
 import numpy as np
@@ -165,7 +165,8 @@ def test_audio_goes_to_the_transcriber(monkeypatch: pytest.MonkeyPatch) -> None:
     class TranscriptionError(Exception):
         pass
 
-    def transcribe(data: bytes) -> pretty_midi.PrettyMIDI:
+    def transcribe(data: bytes, *, cancelled: Callable[[], bool]) -> pretty_midi.PrettyMIDI:
+        assert not cancelled()
         if len(heard) == 1:
             raise TranscriptionError("The recording is silent.")
         heard.append(data)

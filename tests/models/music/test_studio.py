@@ -1,9 +1,12 @@
 import base64
 import io
+import sys
 import threading
 import time
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import pretty_midi
 import pytest
@@ -135,6 +138,30 @@ def test_a_sample_sets_key_and_tempo_and_a_bad_one_is_refused(studio: BeatStudio
     assert (take.bpm, take.key) == (77, "D major")
     with pytest.raises(ValueError, match=r"^The sample is empty\.$"):
         make(studio, ask(sample=""))
+
+
+def test_cancelling_while_a_sample_is_heard(
+    studio: BeatStudio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Stopped(Exception):
+        pass
+
+    def transcribe(data: bytes, *, cancelled: Callable[[], bool]) -> pretty_midi.PrettyMIDI:
+        while not cancelled():
+            time.sleep(0.01)
+        raise Stopped
+
+    module = ModuleType("models.music.transcriber")
+    module.__dict__.update(transcribe=transcribe, TranscriptionError=ValueError)
+    monkeypatch.setitem(sys.modules, "models.music.transcriber", module)
+    began = time.monotonic()
+    with pytest.raises(Cancelled):
+        studio.make(
+            ask(sample=base64.b64encode(b"fLaC").decode()),
+            lambda _: None,
+            lambda: time.monotonic() > began + 0.1,
+        )
+    assert time.monotonic() - began < 2
 
 
 def test_open_choices_come_from_the_seed(studio: BeatStudio) -> None:
