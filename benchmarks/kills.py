@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.town import BOOT_SECONDS, Bot, Town, open_town, start_bot
+from benchmarks.town import BOOT_SECONDS, Bot, Town, database_in, open_town, start_bot
 from bot import service_process
 from bot.service_process import LocalService
 from bot.settings import load_settings
@@ -219,7 +219,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         registry = None if args.shipped else tiny_registry(folder / "tiny")
-        database = args.database or f"sqlite+aiosqlite:///{folder / 'ghostwriter.db'}"
+        database = database_in(folder, args.database)
         schedule = Schedule(args.kills, args.seed)
         figures = asyncio.run(rehearse(schedule, folder, database, registry))
     sys.stdout.write(json.dumps(figures, indent=2) + "\n")

@@ -182,6 +182,13 @@ async def open_town(guilds: int) -> AsyncIterator[Town]:
         await town.stop()
 
 
+def database_in(folder: Path, url: str | None) -> str:
+    """Spell a database's address with its driver; by default SQLite in the folder."""
+    if url is None:
+        return f"sqlite+aiosqlite:///{folder / 'ghostwriter.db'}"
+    return url.replace("postgresql://", "postgresql+asyncpg://", 1)
+
+
 def quantile(values: Iterable[float], share: float) -> float | None:
     """Return the value that ``share`` of the values do not exceed; None without values."""
     ordered = sorted(values)

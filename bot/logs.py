@@ -12,7 +12,7 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 HIDDEN = "[hidden]"
 #: What people typed, and keys to their conversations: only for whoever debugs.
-_PRIVATE = frozenset({"topic", "prompt", "text", "values", "token", "interaction_token"})
+_PRIVATE = frozenset({"topic", "opening", "prompt", "text", "values", "token", "interaction_token"})
 _SECRETS: Sequence[tuple[re.Pattern[str], str]] = (
     # Discord's library writes whole addresses when it is slowed down.
     (re.compile(r"(/(?:webhooks|interactions)/\d+/)[\w.-]+"), rf"\1{HIDDEN}"),
