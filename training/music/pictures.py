@@ -14,7 +14,7 @@ from models.music.gan import Generator
 
 BEATS, BARS = 10, 16
 _WIDTH = 900  # pixels
-_COLOURS = 48
+_COLOURS = 128
 
 
 def write_beats(generator: Generator, folder: Path) -> Mapping[str, str]:
