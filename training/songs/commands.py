@@ -1,4 +1,4 @@
-"""The song commands: collect, transcribe."""
+"""The song commands: collect, transcribe, hear."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from models.music.voices import DEFAULT_SOUNDFONT
 from training.songs import collecting, transcribing
 from training.songs.fetching import Limits
 from training.songs.pairs import carry_over
@@ -74,3 +75,31 @@ def transcribe(
     )
     if not counted["done"]:
         raise typer.Exit(1)
+
+
+def hear(
+    midi: Annotated[Path, typer.Argument(help="Folder of MIDI files to learn from.")],
+    out: Annotated[Path, typer.Option(help="File of the networks, for example ears.npz.")],
+    soundfont: Annotated[list[Path] | None, typer.Option(help="Also several.")] = None,
+    clips: Annotated[int, typer.Option(min=18, help="Excerpts of twelve seconds.")] = 220,
+    seed: Annotated[int, typer.Option()] = 1,
+) -> None:
+    """Learn the transcriber's small networks from MIDI files played by SoundFonts."""
+    from training.songs.hearing import TooLittleHeard, learn  # torch, which nothing else here needs
+    from training.songs.lessons import lessons
+    from training.songs.rendering import Band
+
+    files = sorted(p for p in midi.rglob("*") if p.suffix.lower() in (".mid", ".midi"))
+    if not files:
+        typer.echo(f"There are no MIDI files in {midi}.", err=True)
+        raise typer.Exit(1)
+    bands = [Band(font) for font in soundfont or [DEFAULT_SOUNDFONT]]
+    learnt = []
+    for clip in lessons(files, bands, clips, seed):
+        learnt.append(clip)
+        typer.echo(f"{len(learnt)}/{clips} excerpts are played")
+    try:
+        learn(learnt, seed=seed, say=typer.echo).save(out)
+    except TooLittleHeard as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from error

@@ -45,7 +45,9 @@ class Band:
         return mixed * np.float32(0.5 / max(float(np.abs(mixed).max()), 1e-6))
 
     def _sound(self, instrument: pretty_midi.Instrument, note: pretty_midi.Note) -> Audio:
-        loudness = 20 * (note.velocity // 20) + 10  # few steps, so that tones are played once
+        loudness = min(
+            20 * (note.velocity // 20) + 10, 127
+        )  # few steps, so that tones are played once
         if instrument.is_drum:
             return self._tone(True, int(instrument.program), note.pitch, loudness, _RING)
         held = min(max(note.end - note.start, 0.03), _LONGEST)

@@ -18,6 +18,7 @@ from models.music.transcriber.pulse import find_pulse
 from models.music.transcriber.spectrum import broad_bands, semitones
 from models.music.transcriber.transcription import Transcription, confidence_of
 
+SAMPLE_THREADS = 2  # a service has other work
 SAMPLE_SECONDS = 120.0  # of a sample that are heard: a loop lies in its beginning
 _DECODED, _HEARD = 0.1, 0.9  # shares of the work
 
@@ -32,7 +33,9 @@ def transcribe(
     data: bytes, *, report: Report | None = None, cancelled: Callable[[], bool] | None = None
 ) -> pretty_midi.PrettyMIDI:
     """Give the beginning of an audio file as MIDI of up to five tracks on an even grid."""
-    heard = analyse(data, seconds=SAMPLE_SECONDS, report=report, cancelled=cancelled)
+    heard = analyse(
+        data, seconds=SAMPLE_SECONDS, threads=SAMPLE_THREADS, report=report, cancelled=cancelled
+    )
     return heard.midi()
 
 
@@ -89,7 +92,7 @@ def transcription_of(
     taken = [(n.start, n.sure) for n in notes] + [(h.start, h.sure) for h in hits]
     return Transcription(
         {part: tuple(found) for part, found in parts.items()}, tuple(hits), pulse,
-        _key(parts), confidence_of(pulse, seconds, taken, doubted), seconds,
+        _key(parts), confidence_of(pulse, taken, doubted), seconds,
     )  # fmt: skip
 
 

@@ -27,6 +27,8 @@ _TIMES = (-3, -2, -1, 0, 1, 2, 3)
 _INTERVALS = (-31, -28, -24, -19, -12, -7, -5, 5, 7, 12, 19, 24, 28)
 _COURSE = (-8, -4, -2, 0, 2, 4, 8, 12, 20)
 _SPECTRUM = (-10, -6, -3, -1, 0, 1, 2, 3, 5, 8, 14)
+_HARMONICS, _AFTER = (12, 19, 24, 28), (-2, 0, 1, 7)
+_PLAIN = 0.5  # an onset that is clear enough to say what a song is made of
 _OVERTONES = (-24, -19, -12, -1, 1, 12, 19, 24)
 
 
@@ -89,8 +91,22 @@ def note_features(scene: Scene, frame: Ints, column: Ints) -> Matrix:
     drums = ndimage.maximum_filter1d(scene.drums, 5, axis=0)
     seen += list(drums[frame].T)
     seen += [top[t].sum(axis=1), mean[t].sum(axis=1), level, (column / PITCHES).astype(np.float32)]
+    seen += [spectrum[t + dt, p + dp] - level for dp in _HARMONICS for dt in _AFTER]
+    seen += _habits(scene.pitches, column)
     seen += [top[t - 2].max(axis=1), (top[t] > 0.3).sum(axis=1) / 8]
     return np.stack(seen, axis=1).astype(np.float32)
+
+
+def _habits(pitches: Pitches, column: Ints) -> list[Matrix]:
+    """Say how often each candidate's pitch and pitch class clearly begin: songs repeat."""
+    rises = np.diff((pitches.beginning >= _PLAIN).astype(np.int8), axis=0, prepend=0) > 0
+    often = rises.sum(axis=0) / (len(pitches) * FRAME)
+    named = np.bincount((np.arange(PITCHES) + LOWEST) % 12, often, 12)
+    share = named / max(float(named.sum()), 1e-3)
+    return [
+        np.sqrt(often[column]).astype(np.float32),
+        share[(column + LOWEST) % 12].astype(np.float32),
+    ]
 
 
 def judge(scene: Scene, ears: Ears) -> Candidates:

@@ -47,6 +47,7 @@ def _session(threads: int) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads  # 0: one a core
     options.log_severity_level = 3
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # others work, too
     return onnxruntime.InferenceSession(str(_MODEL), options, providers=["CPUExecutionProvider"])
 
 

@@ -19,6 +19,7 @@ _USUAL, _SPREAD = 112.0, 0.9  # the prior: beats a minute, octaves
 _TIGHT = 300.0  # how hard a beat resists to leave the tempo
 _STEADY = 0.025  # seconds a beat may stray from an even pulse that still is one
 _BEATS = 4  # a bar
+_FEW = 6.0  # events that say little
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,8 +133,9 @@ def _beats(accent: Times, period: float) -> Times:
 def _settled(beats: Times, period: float) -> tuple[float, Times, bool]:
     """Straighten the chain: an even pulse if it is one, else a smooth one."""
     if len(beats) < 4:
-        first = beats[0] if len(beats) else 0.0
-        return period, first + period * np.arange(max(len(beats), 1)), True
+        first = float(beats[0]) if len(beats) else 0.0
+        few = np.arange(max(len(beats), 1), dtype=np.float64)
+        return period, first + period * few, True
     numbers = np.cumsum(np.concatenate([[0], np.rint(np.diff(beats) / np.median(np.diff(beats)))]))
     keep = np.ones(len(beats), bool)
     slope, start = np.polyfit(numbers, beats, 1)
@@ -174,7 +176,7 @@ def _first(beats: Times, hits: Sequence[Hit], notes: Sequence[Heard]) -> int:
 
     def share(times: list[float], weights: list[float]) -> Times:
         counted = on_beat(np.array(times, np.float64), np.array(weights, np.float64))
-        return np.asarray(counted / max(float(counted.sum()), 1e-6), np.float64)
+        return np.asarray(counted / (float(counted.sum()) + _FEW), np.float64)
 
     kicks = [(h.start, h.sure) for h in hits if h.drum == "kick"]
     snares = [(h.start, h.sure) for h in hits if h.drum == "snare"]
@@ -202,7 +204,8 @@ def _changes(beats: Times, notes: Sequence[Heard]) -> Times:
     chroma = np.zeros((len(beats) + 1, 12))
     for note in notes:
         first, last = np.searchsorted(beats, [note.start + 0.05, note.end - 0.02])
-        chroma[first : max(last, first) + 1, note.pitch % 12] += note.sure
+        weight = note.sure * (1.0 if note.pitch < 64 else 0.3)  # tunes move on every beat
+        chroma[first : max(last, first) + 1, note.pitch % 12] += weight
     chroma /= np.maximum(np.linalg.norm(chroma, axis=1, keepdims=True), 1e-6)
     change = 1 - (chroma[1:] * chroma[:-1]).sum(axis=1)  # row k + 1 follows beat k
     quiet = (np.linalg.norm(chroma[1:], axis=1) < 0.5) | (np.linalg.norm(chroma[:-1], axis=1) < 0.5)

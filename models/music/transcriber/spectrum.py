@@ -22,11 +22,14 @@ Matrix = NDArray[np.float32]
 
 
 def broad_bands(sound: Audio) -> Matrix:
-    """Give log energy in bands, sharp in time: [frames, BANDS], the loudest frames about 0."""
+    """Give log energy in bands, sharp in time: [frames, BANDS], the loudest frames about 0.
+
+    A hat may be a millionth of the kick beside it, so the floor lies low.
+    """
     energy = np.concatenate([p @ _band_filters() for p in _powers(sound, _SHORT)])
     level = np.log10(energy + 1e-9)
     loud = np.percentile(level.max(axis=1), 95)
-    return np.maximum(level - np.float32(loud), -5).astype(np.float32)
+    return np.maximum(level - np.float32(loud), -7).astype(np.float32)
 
 
 def semitones(sound: Audio) -> Matrix:

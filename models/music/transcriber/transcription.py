@@ -88,15 +88,16 @@ class Transcription:
 
 
 def confidence_of(
-    pulse: Pulse, seconds: float, kept: Sequence[tuple[float, float]],
-    doubted: Sequence[tuple[float, float]],
-) -> tuple[float, ...]:  # fmt: skip
+    pulse: Pulse, kept: Sequence[tuple[float, float]], doubted: Sequence[tuple[float, float]]
+) -> tuple[float, ...]:
     """Give the F1 that each bar can be expected to have.
 
     Rows are (seconds, probability) of the notes that were taken and of those that were not: what
-    was taken is right with its probability, what was not is missed with its own.
+    was taken is right with its probability, what was not is missed with its own. The bar of the
+    last note that was taken is the last.
     """
-    count = int(np.ceil((float(pulse.places(np.array([seconds]))[0]) + _EARLY) / _BEATS))
+    last = max((row[0] for row in kept), default=0.0)
+    count = int((float(pulse.places(np.array([last]))[0]) + _EARLY) // _BEATS) + 1
     count = max(count, 1)
 
     def by_bar(rows: Sequence[tuple[float, float]], weighted: bool) -> NDArray[np.float64]:

@@ -1,0 +1,186 @@
+"""Folders of audio to folders of MIDI that the music training reads."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pretty_midi
+import pytest
+from typer.testing import CliRunner
+
+from models.music.transcriber import Transcription, TranscriptionError
+from models.music.transcriber.drums import Hit
+from models.music.transcriber.notes import Heard
+from models.music.transcriber.pulse import Pulse
+from models.music.voices import DEFAULT_SOUNDFONT
+from training.__main__ import app
+from training.music.corpus import read_corpus
+from training.songs import transcribing
+from training.songs.pairs import nearest_part
+from training.songs.rendering import Band, mp3
+from training.songs.transcribing import REPORT, SUMMARY, Outcome, read_report, transcribe_folder
+
+
+def tune(bars: int, shift: int = 0, tempo: float = 120) -> pretty_midi.PrettyMIDI:
+    """Write kick, snare, bass and chords, in a key of one's own."""
+    midi = pretty_midi.PrettyMIDI(initial_tempo=tempo)
+    beat = 60 / tempo
+    instruments = [pretty_midi.Instrument(p, d) for p, d in ((0, True), (33, False), (0, False))]
+    for n in range(4 * bars):
+        root = 36 + shift + (0, 5, 7, 0)[n // 4 % 4]
+        at = [(0, 38 if n % 2 else 36), (1, root)] + [(2, root + 24 + i) for i in (0, 4, 7)]
+        for part, pitch in at if n % 2 == 0 else at[:1]:
+            end = (n + (0.2 if part == 0 else 1.9)) * beat
+            instruments[part].notes.append(pretty_midi.Note(100, pitch, n * beat, end))
+    midi.instruments += instruments
+    return midi
+
+
+@pytest.fixture(scope="module")
+def songs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("songs")
+    band = Band(DEFAULT_SOUNDFONT)
+    for number, name in enumerate(("a.mp3", "below/b.mp3", "c.mp3")):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(mp3(band.play(tune(25, number, 148 + 3 * number))))
+    shutil.copy(folder / "a.mp3", folder / "copy.mp3")
+    (folder / "broken.wav").write_bytes(b"RIFF no audio")
+    (folder / "words.txt").write_text("no song")
+    return folder
+
+
+def test_a_folder_becomes_a_collection_that_training_reads(songs: Path, tmp_path: Path) -> None:
+    out = tmp_path / "midi"
+    result = CliRunner().invoke(app, ["transcribe", str(songs), "--out", str(out), "--jobs", "1"])
+    assert result.exit_code == 0, result.output
+    assert "5/5" in result.output and "3 of 5 files became MIDI" in result.output
+    report = {o.file: o for o in read_report(out)}
+    assert {n: o.state for n, o in report.items()} == {
+        "a.mp3": "done", "below/b.mp3": "done", "c.mp3": "done", "copy.mp3": "copy",
+        "broken.wav": "refused",
+    }  # fmt: skip
+    assert all(o.sentence.endswith(".") for o in report.values())
+    for name, bpm in (("a.mp3", 148), ("below/b.mp3", 151)):
+        outcome = report[name]
+        assert outcome.midi and outcome.bpm == pytest.approx(bpm, rel=0.02)
+        assert outcome.bars_kept >= 22 and outcome.notes and outcome.notes["drums"] > 50
+    corpus = read_corpus(out)
+    assert len(corpus.documents) == 3 and len(corpus) >= 16
+    assert json.loads((out / SUMMARY).read_text())["done"] == 3
+
+
+class Killed(BaseException):
+    """Stands for a process that ends in the middle."""
+
+
+def fake(bars: int, sure: float = 0.9) -> Transcription:
+    pulse = Pulse(np.arange(0, 2.0 * bars + 4, 0.5), 0, 120.0, True)
+    notes = tuple(Heard(2.0 * b, 2.0 * b + 1, 60, 0.9, 0.8) for b in range(bars))
+    parts = {"bass": (), "keys": notes, "lead": (), "pad": ()}
+    return Transcription(parts, (Hit(0.0, "kick", 1, 1),), pulse, "C major", (sure,) * bars, 2.0)
+
+
+def test_a_killed_run_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, out = tmp_path / "in", tmp_path / "out"
+    folder.mkdir()
+    for name in "abcd":
+        (folder / f"{name}.mp3").write_bytes(name.encode() * 9)
+    heard: list[bytes] = []
+
+    def analyse(data: bytes, **_: object) -> Transcription:
+        if data == b"c" * 9 and heard.count(b"a" * 9) == 1 and len(heard) == 2:
+            raise Killed
+        heard.append(data)
+        if data == b"b" * 9:
+            raise TranscriptionError("The audio is silent.")
+        return fake(12, 0.3 if data == b"d" * 9 else 0.9)
+
+    monkeypatch.setattr(transcribing, "analyse", analyse)
+    with pytest.raises(Killed):
+        transcribe_folder(folder, out, say=lambda *_: None)
+    with (out / REPORT).open("a") as report:
+        report.write('{"file": "torn')
+    monkeypatch.setattr(transcribing, "analyse", lambda data, **_: heard.append(data) or fake(12))
+    (folder / "a.mp3").rename(folder / "z.mp3")
+    told: list[Outcome] = []
+    outcomes = transcribe_folder(folder, out, say=lambda o, *_: told.append(o))
+    assert heard == [b"a" * 9, b"b" * 9, b"c" * 9, b"d" * 9], "nothing is done twice"
+    assert [o.file for o in outcomes] == ["b.mp3", "c.mp3", "d.mp3", "z.mp3"]
+    assert outcomes == read_report(out) == told
+    assert outcomes[0].sentence == "The audio is silent."
+    (out / str(outcomes[1].midi)).unlink()
+    transcribe_folder(folder, out, say=lambda *_: None)
+    assert heard[4:] == [b"c" * 9], "a file whose MIDI is gone is made again"
+
+
+def test_songs_that_could_not_be_heard_well_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.mp3").write_bytes(b"x")
+    monkeypatch.setattr(transcribing, "analyse", lambda *_, **__: fake(12, 0.3))
+    (outcome,) = transcribe_folder(tmp_path, tmp_path / "out", say=lambda *_: None)
+    assert outcome.state == "refused" and "Only 0 of 12 bars" in outcome.sentence
+    assert not list((tmp_path / "out").rglob("*.mid"))
+
+
+def test_workers_do_the_same_as_one(tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    short = Band(DEFAULT_SOUNDFONT).play(tune(9, 0, 170))
+    (folder / "a.mp3").write_bytes(mp3(short))
+    (folder / "b.wav").write_bytes(b"RIFF")
+    many = transcribe_folder(folder, tmp_path / "many", jobs=2, say=lambda *_: None)
+    assert [o.state for o in many] == ["done", "refused"]
+    one = transcribe_folder(folder, tmp_path / "one", jobs=1, say=lambda *_: None)
+    assert one == many
+    name = str(one[0].midi)
+    assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "many" / name).read_bytes()
+
+
+def test_pairs_follow_their_songs_and_name_the_part(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transcribing, "analyse", lambda *_, **__: fake(12))
+    whole = tmp_path / "collected"
+    (whole / "songs").mkdir(parents=True)
+    for name in ("a.mp3", "c.mp3"):
+        (whole / "songs" / name).write_text(name)
+    hashes = {p.name: transcribing.digest(p) for p in (whole / "songs").iterdir()}
+    pair = {"song_sha256": hashes["a.mp3"], "sample_sha256": hashes["c.mp3"]}
+    lost = {"song_sha256": hashes["a.mp3"], "sample_sha256": "0"}
+    (whole / "pairs.jsonl").write_text(f"{json.dumps(pair)}\n{json.dumps(lost)}\n")
+    out = tmp_path / "midi"
+    result = CliRunner().invoke(
+        app, ["transcribe", str(whole / "songs"), "--out", str(out), "--jobs", "1"]
+    )
+    assert "1 pairs" in result.output
+    (line,) = (out / "pairs.jsonl").read_text().splitlines()
+    told = json.loads(line)
+    assert (out / told["song"]).exists() and (out / told["sample"]).exists()
+    assert told["track"] == "keys" and told["likeness"] > 0.99
+
+
+def test_the_part_that_plays_the_original_is_found_in_any_key() -> None:
+    random = np.random.default_rng(3)
+    melody, other = (np.cumsum(random.integers(-4, 5, 60)) for _ in range(2))
+
+    def part(name: str, line: np.ndarray[tuple[int], np.dtype[np.int64]]) -> pretty_midi.Instrument:
+        instrument = pretty_midi.Instrument(0, name=name)
+        for index, step in enumerate(line.tolist()):
+            instrument.notes.append(pretty_midi.Note(90, 60 + step, index * 0.3, index * 0.3 + 0.2))
+        return instrument
+
+    song, sample = pretty_midi.PrettyMIDI(), pretty_midi.PrettyMIDI()
+    song.instruments += [part("lead", other), part("keys", melody)]
+    sample.instruments.append(part("anything", melody + 5))
+    track, likeness = nearest_part(song, sample)
+    assert track == "keys" and likeness > 0.95
+    assert nearest_part(pretty_midi.PrettyMIDI(), sample) == (None, 0.0)
+
+
+def test_a_missing_folder_is_one_sentence(tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["transcribe", str(tmp_path / "no"), "--out", str(tmp_path)])
+    assert result.exit_code == 1 and "There is no folder" in result.output
