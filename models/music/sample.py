@@ -19,6 +19,7 @@ from models.music.midi import find_key, grid_of, roles_of, steps_of, voices_of
 from models.music.pianoroll import BARS, LENGTH, STEPS, TONES, Note, Phrase, key_shift
 
 MOST_PHRASES = 4  # of four bars; what comes later in a file is not used
+MOST_TRACKS = 2  # with more given, little is left to be played around them
 NO_TRANSCRIBER = "Audio samples need the transcriber, which is not installed; a MIDI file works."
 #: How much a note of each track makes it the one that people remember.
 _REMEMBERED = {"lead": 1.2, "keys": 1.0, "pad": 0.8, "bass": 0.6}
@@ -145,17 +146,16 @@ def _rows(midi: pretty_midi.PrettyMIDI, pace: float) -> dict[str, Rows]:
 
 
 def _chosen(rows: Mapping[str, Rows]) -> tuple[str, ...]:
-    """Choose what is kept: two pitched parts if there are no more, else the most remembered."""
+    """Choose what is kept: the two most remembered of the pitched parts, else the drums."""
     tones = [track for track in TONES if track in rows]
     if not tones:
         return ("drums",)
-    if len(tones) <= 2:
-        return tuple(tones)
     counts = {
         track: _REMEMBERED[track] * len({(start, pitch) for start, _, pitch in rows[track]})
         for track in tones
     }
-    return (max(tones, key=lambda track: counts[track]),)
+    best = sorted(tones, key=lambda track: -counts[track])[:MOST_TRACKS]
+    return tuple(track for track in tones if track in best)
 
 
 def _loop(rows: Mapping[str, Rows]) -> list[Sequence[int]]:

@@ -72,7 +72,7 @@ def test_a_chord_loop_is_read_with_its_key_and_tempo() -> None:
         ({128: [(0, 36, 0.2), (1, 38, 0.2)]}, ("drums",)),
         ({0: chords(DOO_WOP), 128: [(0, 36, 0.2)]}, ("keys",)),
         ({0: chords(DOO_WOP), 80: tune()}, ("keys", "lead")),
-        ({0: chords(DOO_WOP), 80: tune(), 33: [(0, 36, 2)], 128: [(0, 36, 0.2)]}, ("lead",)),
+        ({0: chords(DOO_WOP), 80: tune(), 33: [(0, 36, 2)], 128: [(0, 36, 0.2)]}, ("keys", "lead")),
     ],
 )
 def test_its_most_remembered_parts_are_given(

@@ -133,3 +133,20 @@ def test_pairs_say_which_track_is_the_sample(tmp_path: Path) -> None:
     group = dict(corpus.documents)["1.mid"]
     assert corpus.originals == {group: 2}
     assert corpus.part(np.arange(3)).originals == corpus.originals
+
+
+def test_phrases_of_a_song_are_paired_by_the_bars_between_them(corpus: Corpus) -> None:
+    before, after = corpus.apart(8)  # twelve songs of four phrases: two pairs each
+    assert len(before) == 24
+    assert (corpus.song[before] == corpus.song[after]).all()
+    assert (corpus.bar[after] - corpus.bar[before] == 8).all()
+    assert len(corpus.apart(16)[0]) == 0
+
+
+def test_songs_of_several_files_stay_apart(tmp_path: Path) -> None:
+    write_phrases(tmp_path / "phrases")
+    write_midi(tmp_path / "midi")
+    both = read_corpus(tmp_path)
+    assert len(np.unique(both.song)) == 12 + 3
+    before, after = both.apart(4)
+    assert (both.group[before] == both.group[after]).all()
