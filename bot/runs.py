@@ -7,11 +7,7 @@ finds the rows that still run and adopts their children or says what became of t
 from __future__ import annotations
 
 import asyncio
-import errno
-import json
-import shutil
 import signal
-import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -20,7 +16,8 @@ from typing import Any, Protocol
 
 import structlog
 
-from bot.corpus import Corpus, least
+from bot.corpus import Corpus
+from bot.run_ground import Ground, RunRefused, style_key, training_command, why_not
 from bot.sentences import Sentence
 from bot.settings import Settings
 from bot.store import Store
@@ -34,19 +31,9 @@ from models.registry import Registry, RegistryError
 log = structlog.get_logger(__name__)
 
 MINUTES_MIN, MINUTES_MAX = 1, 24 * 60
-#: Bytes that checkpoints and a candidate may take.
-DISK_NEEDED = 500_000_000
 #: Evaluation and the gate come on top of the minutes asked for.
 OVERTIME_SECONDS = 30 * 60.0
 RELOAD_PAUSES = (2.0, 5.0, 10.0, 30.0)
-
-
-class RunRefused(Exception):
-    """The run cannot be started; the message is one plain sentence."""
-
-    def __init__(self, sentence: Sentence) -> None:
-        super().__init__(sentence)
-        self.sentence = sentence
 
 
 class Announcer(Protocol):
@@ -86,6 +73,7 @@ class RunKeeper:
         self.registry = Registry(settings.registry_dir)
         self.versions = Versions(self.registry, client)
         self.corpus = Corpus(store, settings)
+        self.ground = Ground(store, self.corpus, self.registry, settings)
         self._wake = asyncio.Event()
         self._watches: dict[int, asyncio.Task[None]] = {}
 
@@ -104,7 +92,7 @@ class RunKeeper:
         """Queue a run of a style, or of the model all share; raise RunRefused with the reason."""
         if not MINUTES_MIN <= minutes <= MINUTES_MAX:
             raise RunRefused(Sentence("run_minutes", low=MINUTES_MIN, high=MINUTES_MAX))
-        await self.check(family, style, preset)
+        await self.ground.check(family, style, preset)
         return await self._queue(
             NewRun(
                 family=family.value,
@@ -122,14 +110,7 @@ class RunKeeper:
         self, run: Run, *, by: int, channel_id: int | None = None, locale: str = "en"
     ) -> Run:
         """Queue a run that goes on from another one's checkpoint; raise RunRefused."""
-        style = await self._style_of(run)
-        if not await self.resumable(run):
-            raise RunRefused(Sentence("run_gone"))
-        await self.check(Family(run.family), style, run.preset)
-        if style is not None:
-            now = await self.corpus.record(style)
-            if now["sha256"] != (run.record or {}).get("sha256"):
-                raise RunRefused(Sentence("run_changed"))
+        await self.ground.check_resume(run)
         return await self._queue(
             NewRun(
                 family=run.family,
@@ -151,26 +132,6 @@ class RunKeeper:
             raise RunRefused(Sentence("run_busy", family=new.family))
         self._wake.set()
         return run
-
-    async def check(self, family: Family, style: Style | None, preset: str | None) -> None:
-        """Refuse a run that has too little to learn from or no room to write."""
-        if style is None:
-            await asyncio.to_thread(self._check_corpus, family)
-        else:
-            measure, low = await self.corpus.measure(style), least(style, preset)
-            if measure.documents < low:
-                key = "run_recordings" if measure.recordings else "run_small"
-                raise RunRefused(Sentence(key, count=measure.documents, low=low))
-        await asyncio.to_thread(self._check_disk)
-
-    async def resumable(self, run: Run) -> bool:
-        """Say whether a run that ended left a checkpoint that no other run has gone on from."""
-        if run.state not in (RunState.STOPPED, RunState.FAILED) or run.run_dir is None:
-            return False
-        if await self._store.runs.resumed(run.id):
-            return False
-        found = Path(run.run_dir).glob("**/checkpoint.json")
-        return await asyncio.to_thread(any, found)
 
     async def drop_style(self, style: Style) -> bool:
         """Delete a style, its files and its aliases; False while it is being trained."""
@@ -256,47 +217,15 @@ class RunKeeper:
         if not await self._store.runs.start(run.id, str(folder)):
             return
         try:
-            run = await self._prepare(run, folder)
+            run = await self.ground.prepare(run, folder)
             child = await TrainingProcess.spawn(folder, self._command(run, folder, self._settings))
         except (RunRefused, OSError, RegistryError) as error:
             log.error("run not started", run=run.id, error=str(error))
-            await self._finish(run, RunState.FAILED, _why_not(error))
+            await self._finish(run, RunState.FAILED, why_not(error))
             return
         await self._store.runs.set_pid(run.id, child.pid)
         log.info("run started", run=run.id, family=run.family, pid=child.pid)
         self._watch(run, child)
-
-    async def _prepare(self, run: Run, folder: Path) -> Run:
-        """Lay out what the run learns from, and record it; a resumed run keeps its parent."""
-        style = await self._style_of(run)
-        await self.check(Family(run.family), style, run.preset)
-        for left in ("outcome.json", "stop"):
-            (folder / left).unlink(missing_ok=True)
-        before = await self._store.runs.get(run.resumes) if run.resumes is not None else None
-        record: dict[str, Any] = {}
-        if style is not None:
-            record = await self.corpus.record(style)
-            await self.corpus.lay_out(style, record, folder)
-        record["continues"] = ((before and before.record) or {}).get("continues") or (
-            await asyncio.to_thread(self._parent, run.family, style)
-        )
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "record.json").write_text(json.dumps(record, indent=1), encoding="utf-8")
-        await self._store.runs.set_record(run.id, record)
-        return await self._store.runs.get(run.id) or run
-
-    def _parent(self, family: str, style: Style | None) -> str | None:
-        """Name the version to continue from: the style's own, else the one that all share."""
-        aliases = self.registry.aliases(family)
-        return (style and aliases.get(style.live)) or aliases.get(LIVE)
-
-    async def _style_of(self, run: Run) -> Style | None:
-        if run.style_id is None:
-            return None
-        style = await self._store.styles.get(run.style_id)
-        if style is None or style.deleted_at is not None:
-            raise RunRefused(Sentence("run_no_style"))
-        return style
 
     def _watch(self, run: Run, child: TrainingProcess) -> None:
         watch = asyncio.create_task(self._follow(run, child), name=f"run {run.id}")
@@ -402,16 +331,6 @@ class RunKeeper:
             with suppress(RegistryError):
                 self.registry.drop_alias(run.family, alias(style_key(run), LIVE), why)
 
-    def _check_corpus(self, family: Family) -> None:
-        corpus = self._settings.corpus_dir(family.value)
-        if not any(path.is_file() for path in corpus.rglob("*")):
-            raise RunRefused(Sentence("run_empty", folder=corpus))
-
-    def _check_disk(self) -> None:
-        self._settings.runs_dir.mkdir(parents=True, exist_ok=True)
-        if shutil.disk_usage(self._settings.runs_dir).free < DISK_NEEDED:
-            raise RunRefused(Sentence("run_disk"))
-
     def _left_by(self, run: Run) -> TrainingProcess:
         return TrainingProcess(self._folder(run), None)
 
@@ -419,37 +338,3 @@ class RunKeeper:
         if run.run_dir is not None:
             return Path(run.run_dir)
         return (self._settings.runs_dir / f"{run.id:05d}-{run.family}").resolve()
-
-
-def style_key(run: Run) -> str | None:
-    """Name what the aliases of the run's style begin with; None for the model all share."""
-    return None if run.style_id is None else f"s{run.style_id}"
-
-
-def training_command(run: Run, folder: Path, settings: Settings) -> list[str]:
-    """Word the command that trains a family further, on a style's documents or on all."""
-    key = style_key(run)
-    corpus = settings.corpus_dir(run.family) if key is None else folder / "corpus"
-    command = [
-        *(sys.executable, "-m", "training", run.family),
-        *("--corpus", str(corpus.resolve())),
-        *("--out", str(folder.resolve())),
-        *("--continue-from", str((run.record or {}).get("continues") or LIVE)),
-        *("--registry", str(settings.registry_dir.resolve())),
-        *("--max-minutes", str(run.minutes)),
-        "--promote",
-    ]
-    if key is not None:
-        command += ["--alias", alias(key, LIVE)]
-    if run.preset is not None:
-        command += ["--preset", run.preset]
-    if run.resumes is not None:
-        command += ["--resume"]
-    return command
-
-
-def _why_not(error: Exception) -> Sentence:
-    if isinstance(error, RunRefused):
-        return error.sentence
-    full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
-    return Sentence("run_disk" if full else "run_unstarted")

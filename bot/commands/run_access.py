@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bot.commands.common import Interaction, Refusal, find_style, house_of, is_operator
-from bot.runs import RunRefused
+from bot.run_ground import RunRefused
 from bot.sentences import Sentence
 from bot.store.shapes import Run, Style
 from bot.versions import VersionRefused

@@ -18,7 +18,7 @@ from bot.commands.common import (
 from bot.commands.model_view import comparison, promote_row, scope_of
 from bot.commands.run_access import Order, find_run, order, refusal
 from bot.commands.run_card import face
-from bot.runs import RunRefused
+from bot.run_ground import RunRefused
 from bot.store.shapes import Run
 from bot.versions import VersionRefused
 from bot.words import Words

@@ -82,7 +82,7 @@ async def face(
         value = limits.clip(plain(text.strip()), _SAMPLE)
         if value:
             shown.add_field(name=say("train.sample"), value=value, inline=False)
-    return Face(shown, buttons(say, run, await house.keeper.resumable(run)), tuple(pictures))
+    return Face(shown, buttons(say, run, await house.keeper.ground.resumable(run)), tuple(pictures))
 
 
 def buttons(say: Words, run: Run, resumable: bool) -> discord.ui.View:

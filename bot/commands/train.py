@@ -36,7 +36,8 @@ from bot.commands.run_buttons import confirm_row, resume_here
 from bot.commands.run_card import ICONS, RunCards, face
 from bot.commands.settings import Refused
 from bot.commands.style_report import amount
-from bot.runs import MINUTES_MAX, MINUTES_MIN, RunRefused
+from bot.run_ground import RunRefused
+from bot.runs import MINUTES_MAX, MINUTES_MIN
 from bot.store.shapes import Run
 from bot.words import Words
 from models.contract import Family
@@ -103,7 +104,7 @@ async def start(
     house = house_of(interaction)
     asked = await order(interaction, style, family, minutes, preset or usual_preset(interaction))
     try:
-        await house.keeper.check(asked.family, asked.style, asked.preset)
+        await house.keeper.ground.check(asked.family, asked.style, asked.preset)
     except RunRefused as no:
         raise refusal(no) from no
     say = await words_here(interaction)
@@ -206,7 +207,7 @@ async def resume(interaction: Interaction, run: app_commands.Range[int, 1] | Non
     house = house_of(interaction)
     last = await house.store.runs.history(limit=LISTED, styles=await seen_styles(interaction))
     for found in last:
-        if await house.keeper.resumable(found):
+        if await house.keeper.ground.resumable(found):
             await resume_here(interaction, found)
             return
     raise Refusal("train.no_resume")

@@ -6,7 +6,8 @@ import asyncio
 from contextlib import aclosing
 from pathlib import Path
 
-from bot.runs import RunKeeper, training_command
+from bot.run_ground import training_command
+from bot.runs import RunKeeper
 from bot.settings import Settings
 from bot.store import Run, RunState, Store, utc_now
 from bot.training_process import TrainingProcess

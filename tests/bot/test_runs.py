@@ -13,7 +13,8 @@ import psutil
 import pytest
 
 from bot.intake import read
-from bot.runs import RunKeeper, RunRefused, training_command
+from bot.run_ground import RunRefused, training_command
+from bot.runs import RunKeeper
 from bot.settings import Settings
 from bot.store import NewStyle, Run, RunState, Store
 from bot.training_process import Ending, TrainingProcess, judge

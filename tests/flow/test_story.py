@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from bot.runs import RunKeeper, training_command
+from bot.run_ground import training_command
+from bot.runs import RunKeeper
 from bot.settings import Settings
 from bot.store import Run, RunState
 from models.registry import Registry
