@@ -20,20 +20,20 @@ from bot.settings import load_settings
 EVERY = 0.02
 
 
-async def measure(lags: list[float]) -> None:
-    """Note by how much each short sleep is late."""
+async def measure(lags: list[tuple[float, float]]) -> None:
+    """Note when each short sleep ends, in monotonic seconds, and by how much it is late."""
     loop = asyncio.get_running_loop()
     while True:
         due = loop.time() + EVERY
         await asyncio.sleep(EVERY)
-        lags.append(max(0.0, loop.time() - due))
+        lags.append((round(due, 4), round(max(0.0, loop.time() - due), 5)))
 
 
 async def serve(lag: Path) -> int:
     """Run the bot until it is told to stop, then leave what was measured."""
     settings = load_settings()
     set_up_logs(settings.log_level, as_json=settings.log_json)
-    lags: list[float] = []
+    lags: list[tuple[float, float]] = []
     measuring = asyncio.create_task(measure(lags))
     try:
         return await run(settings)
@@ -41,7 +41,7 @@ async def serve(lag: Path) -> int:
         measuring.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await measuring
-        lag.write_text(json.dumps([round(value, 5) for value in lags]))
+        lag.write_text(json.dumps(lags))
 
 
 def main() -> None:

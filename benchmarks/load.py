@@ -137,18 +137,19 @@ async def measure(plan: Plan, folder: Path, database: str) -> dict[str, Any]:
             sys.stderr.write(f"The bot was ready after {time.monotonic() - begun:.1f} s.\n")
             memory, begun = Memory(bot), time.monotonic()
             await asyncio.gather(ask_all(town, plan), watch(town, plan, memory))
-            seconds = time.monotonic() - begun
+            ended = time.monotonic()
         finally:
             status = await bot.stop()
         lags = json.loads((folder / "lag.json").read_text()) if status == 0 else []
+        late = [1000 * lag for at, lag in lags if begun <= at <= ended]
         asked = list(town.asked.values())
         figures = await audit(asked, database)
         figures["extra_messages"] = town.extra
     return {
         **{name: getattr(plan, name) for name in ("requests", "users", "guilds", "workers")},
-        "seconds": round(seconds, 1),
+        "seconds": round(ended - begun, 1),
         **times(asked),
-        "loop_lag_ms": spread([1000 * lag for lag in lags], 2),
+        "loop_lag_ms": spread(late, 2),
         "memory_mb": {name: round(size / 1e6) for name, size in memory.most.items()},
         **figures,
     }

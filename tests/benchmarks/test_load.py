@@ -12,6 +12,10 @@ from bot.store import Store
 from tests.bot.store.rows import essay
 
 
+def new(kind: str) -> Any:
+    return Asked(kind, 1, 1, at=0.0)
+
+
 def card(text: str, *acts: str, footer: str = "#1") -> dict[str, Any]:
     buttons = [{"custom_id": f"gw:{act}:1"} for act in acts]
     embed = {"title": "t", "description": text, "footer": {"text": footer}}
@@ -19,19 +23,19 @@ def card(text: str, *acts: str, footer: str = "#1") -> dict[str, Any]:
 
 
 def test_a_card_is_read_as_a_person_would() -> None:
-    asked: Any = Asked("essay", 1, 1, at=0.0)
+    asked = new("essay")
     _see(asked, card("You are next.", "cancel"))
-    assert asked.number == 1 and asked.first_words is None and not asked.over
+    assert asked.number == 1 and not asked.first_words and not asked.over
     _see(asked, card("The sea ▌", "cancel"))
-    assert asked.first_words is not None and not asked.over
+    assert asked.first_words and not asked.over
     for _ in range(2):  # the same end twice is one
         _see(asked, card("The sea.", "again", footer="200 words · #1"))
     assert asked.over and len(asked.faces) == 1
     _see(asked, card("It failed.", "again"))
     assert len(asked.faces) == 2
-    refused: Any = Asked("beat", 1, 1, at=0.0)
+    refused = new("beat")
     _see(refused, {"content": "Please wait."})
-    assert refused.over and refused.number is None
+    assert refused.over and not refused.number
 
 
 def test_figures_are_what_they_are_called() -> None:
