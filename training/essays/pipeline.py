@@ -219,7 +219,7 @@ def _plan(orders: Orders, phase: Phase) -> Plan:
         evaluate_every=look,
         patience=phase.patience,
         save_every=preset.save_every,
-        sample_every=preset.sample_every,
+        sample_every=phase.sample_every or preset.sample_every,
         log_every=min(20, max(1, look // 10)),
     )
 

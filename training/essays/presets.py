@@ -24,6 +24,7 @@ class Phase:
     replay: float = 0.0  # share of general text (of all text, for "own") among the tokens
     keep_best: bool = False  # go on from the best weights instead of the last
     evaluate_every: int | None = None  # steps; None = as the preset says
+    sample_every: int | None = None  # likewise
     patience: int | None = None  # looks without a better score after which the phase ends
     dropout: float = 0.0
     weight_drop: float = 0.0
@@ -91,7 +92,9 @@ def read_preset(name: str) -> Preset:
         raise ValueError(f"There is no preset {name}; there are: {known}.")
     data = tomllib.loads(path.read_text(encoding="utf-8"))
     phases = tuple(_phase(p) for p in data.pop("phase", []))
-    own = _phase({"name": "own", "data": "own", "share": 1.0, **data.pop("own", {})})
+    # People watch a style grow: one short sample in its own manner at each look.
+    watched = {"samples": 1, "sample_words": 120, "sample_style": "own"}
+    own = _phase({"name": "own", "data": "own", "share": 1.0, **watched, **data.pop("own", {})})
     if "unseen_topics" in data:
         data["unseen_topics"] = tuple(data["unseen_topics"])
     return replace(Preset(name=name, phases=phases, own_phase=own), **data)

@@ -45,6 +45,7 @@ class Recipe:
     unfreeze: float = 0.0  # fraction of the run after which one more layer thaws
     samples: int = 3
     sample_words: int = 250
+    sample_style: str = "argument"
 
 
 class EssayTask:
@@ -198,13 +199,12 @@ class EssayTask:
     def sample(self, directory: Path, step: int) -> None:
         """Write a few plain essays of the averaged weights."""
         directory.mkdir(parents=True, exist_ok=True)
-        style = "argument"
         with _Swapped(self.model, self._ema):
             texts = [
                 plain_sample(
                     self.model,
                     self.tokenizer,
-                    Wish(topic, self.recipe.sample_words, style, 5),
+                    Wish(topic, self.recipe.sample_words, self.recipe.sample_style, 5),
                     seed=step,
                 )
                 for topic in TOPICS[: self.recipe.samples]
