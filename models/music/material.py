@@ -192,7 +192,7 @@ class Material:
 
     def _keeps_groove(self, kind: str) -> bool:
         """Most songs keep their drum pattern from verse to hook; a bridge brings its own."""
-        return kind != "bridge" and self._streams.of("groove", kind).random() < 0.6
+        return kind != "bridge" and self._streams.of("groove", kind).random() < 0.85
 
     def _relative(self, z: Tensor, base: Phrase, kind: str, visit: int, place: int) -> Phrase:
         """Answer a phrase with one near it: drums and harmony stay, lines may move."""
