@@ -241,9 +241,20 @@ async def _cancel(interaction: Interaction, request: Request, _: str | None) -> 
     await interaction.response.defer()
     after = await house_of(interaction).worker.cancel(request.id)
     if after is None:
+        await _show_end(interaction, request.id)
         raise Refusal("reply.over")
     if after.state is not State.CANCELLED:
         await whisper(interaction, words_for(interaction)("reply.cancelling"))
+
+
+async def _show_end(interaction: Interaction, request_id: int) -> None:
+    """Let a card say how it ended: a crash may have come between the end and the last word."""
+    ended = await house_of(interaction).store.requests.get(request_id)
+    if ended is None or not ended.is_final or ended.outcome is not None:
+        return
+    say = await words_here(interaction)
+    card = cards.ended(say, ended, ended.state, ended.error or say("card.cancelled"))
+    await interaction.edit_original_response(embed=card.embed, view=card.view)
 
 
 async def _page(interaction: Interaction, request: Request, arg: str | None) -> None:

@@ -10,7 +10,7 @@ import pytest
 from bot.parameters import EssayParameters
 from bot.store import State
 from tests.flow.fake_service import FakeService
-from tests.flow.world import World
+from tests.flow.world import World, acts
 
 pytestmark = pytest.mark.usefixtures("env")
 
@@ -180,6 +180,21 @@ async def test_cancel_takes_a_waiting_request_out_of_the_queue(
     service.go.set()
     await world.done(1)
     assert [asked.topic for asked in service.essays] == ["the sea"]
+
+
+async def test_cancel_brings_a_card_up_to_date_that_missed_its_end(
+    world: World, service: FakeService
+) -> None:
+    service.go.clear()
+    numbers = [await world.ask(world.alice, "essay", topic="the sea") for _ in range(2)]
+    # Killed here, the bot had no time to tell: the card still waits.
+    await world.store.requests.request_cancel(numbers[1])
+    request = await world.request(numbers[1])
+    result = await press(world, world.alice, world.message(request), "cancel", numbers[1])
+    assert [told.content for told in result.followups] == ["This is over already."]
+    assert world.embed(request).description == "Cancelled, as you asked."
+    assert acts(world.message(request)) == {"again", "delete"}
+    service.go.set()
 
 
 async def test_a_button_that_fails_says_so(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
