@@ -26,7 +26,7 @@ from models.contract import (
     Problem,
     Progress,
 )
-from models.essay.engine import EngineBusy
+from models.essay.tickets import EngineBusy
 from models.pool import Pool, Take
 from models.registry import Version
 from models.streams import BROKEN, STOPPING, Event, Full, Stream

@@ -22,9 +22,11 @@ from models.contract import (
 )
 from models.essay.decoding import Decoding
 from models.essay.loading import Loaded, load_version
+from models.essay.parts import Part
 from models.essay.pulse import Pulse
 from models.essay.table import Seat, Table
-from models.essay.writer import Draft, Part
+from models.essay.tickets import EngineBusy, EngineEmpty, Ticket
+from models.essay.writer import Draft
 from models.registry import Version
 
 log = logging.getLogger(__name__)
@@ -38,44 +40,6 @@ PATIENCE = 1.0  # seconds the thread sleeps at most when there is nothing to do
 NOTHING = "No essay model was loaded yet."
 FAILED = "Something went wrong while this essay was written."
 STOPPED = "The writer was shut down before this essay was finished."
-
-
-class EngineBusy(Exception):
-    """The queue is full."""
-
-    def __init__(self, retry_after: float) -> None:
-        super().__init__(f"The queue is full; try again in {retry_after:.0f} seconds.")
-        self.retry_after = retry_after
-
-
-class EngineEmpty(Exception):
-    """No version was loaded yet, or not the one asked for."""
-
-
-@dataclass
-class Ticket:
-    """One submitted essay."""
-
-    request: EssayRequest
-    emit: Callable[[EssayEvent | Problem], None]
-    submitted: float
-    table: Table | None = None  # of the version asked for; None: the live one when it begins
-    cancelled: bool = False
-    over: bool = False
-
-    def cancel(self) -> None:
-        """Give the slot back at the next step; no event follows."""
-        self.cancelled = True
-
-    def send(self, event: EssayEvent | Problem) -> None:
-        """Pass an event on; a listener that fails has left."""
-        if self.cancelled or self.over:
-            return
-        try:
-            self.emit(event)
-        except Exception:
-            log.exception("the listener of essay %s failed", self.request.request_id)
-            self.cancelled = True
 
 
 @dataclass

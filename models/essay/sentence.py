@@ -45,6 +45,11 @@ class Room:
         return replace(self, longest=max(self.longest, begun + ROOM_FOR_ONE))
 
     @property
+    def most(self) -> int:
+        """Count the words that a sentence without an end is cut to."""
+        return min(self.longest, self.left) if self.closing else self.longest
+
+    @property
     def final(self) -> bool:
         """Tell whether the next sentence should be the essay's last."""
         return self.closing and self.left <= LAST_SENTENCE

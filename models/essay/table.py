@@ -18,9 +18,10 @@ from torch import Tensor
 
 from models.essay.grammar import mask_stack
 from models.essay.kernel import Kernel, exact_buckets, padded
+from models.essay.parts import Candidate, Fed, Part
 from models.essay.prompt import condition_arrays, remaining_bucket
 from models.essay.sampling import Draw, draw, forbid, guided
-from models.essay.writer import Candidate, Draft, Fed, Part, Tools
+from models.essay.writer import Draft, Tools
 
 VETOES = 12  # times a row draws again at most after a token that spells no word
 FELT_ROWS = 8  # equal rows computed for one condition

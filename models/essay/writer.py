@@ -1,27 +1,27 @@
 """One essay in the making: topic, outline, then sentence after sentence, each the best of several.
 
-A draft is a generator of parts. A part says what to feed and which candidates to draw from there;
-whoever steps the model (``table.py``) draws them to their ends and resumes the draft.
+A draft is a generator of parts (``parts.py``). A part says what to feed and which candidates to
+draw from there; whoever steps the model (``table.py``) draws them to their ends and resumes the
+draft.
 """
 
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from models.contract import EssayDelta, EssayDone, EssayPlan, EssayRequest, Progress
-from models.essay import syntax
 from models.essay.associations import Associations
 from models.essay.decoding import Decoding
 from models.essay.judge import HOPELESS, Place, Record
 from models.essay.lexicon import Lexicon, Speller, words_of
+from models.essay.mending import finished
 from models.essay.opening import Opening, about, read_opening
+from models.essay.parts import Fed, Part
 from models.essay.plan import (
     PlanCandidate,
     fallback_plan,
@@ -41,49 +41,6 @@ PLAN_STEPS = 120
 HALF_SENTENCE = 8  # words: a paragraph may end this much before its share is used up
 
 Speak = Callable[[Progress | EssayPlan | EssayDelta], None]
-
-
-class Candidate(Protocol):
-    """Something drawn token by token."""
-
-    tokens: list[int]
-    done: bool
-
-    @property
-    def written(self) -> int: ...  # noqa: D102
-
-    @property
-    def mask(self) -> int: ...  # noqa: D102
-
-    def forbidden(self) -> list[int]: ...  # noqa: D102
-
-    def accepts(self, token: int) -> bool: ...  # noqa: D102
-
-    def take(self, token: int, logp: float, gain: float) -> None: ...  # noqa: D102
-
-    def give_up(self) -> None: ...  # noqa: D102
-
-
-@dataclass(frozen=True)
-class Fed:
-    """A token to feed, and where in the essay it stands."""
-
-    token: int
-    paragraph: int  # -1 in the prefix
-    left: int  # words still to come
-
-
-@dataclass(frozen=True)
-class Part:
-    """What to feed, and what to draw from there."""
-
-    candidates: Sequence[Candidate]
-    steps: int
-    temperature: float
-    feed: tuple[Fed, ...] = ()  # empty: draw again from where the last part began
-    feed_bare: tuple[Fed, ...] = ()  # for the voice without a topic
-    bare_anew: bool = False  # whether that voice forgets everything first
-    kept: int | None = None  # the candidate of the last part that goes on
 
 
 @dataclass(frozen=True)
@@ -343,12 +300,8 @@ class Draft:
 
     def _keep(self, draft: SentenceCandidate, room: Room, *, new_paragraph: bool) -> None:
         """Add a sentence to the essay and send it off."""
-        most = min(room.longest, room.left) if room.closing else room.longest
-        if draft.begun:
-            piece = _rest(draft, most)
-        else:
-            gap = "" if not self.text else "\n\n" if new_paragraph else " "
-            piece = gap + tidy(draft.text if draft.ended else _cut(draft.text, most))
+        gap = "" if not self.text or draft.begun else "\n\n" if new_paragraph else " "
+        piece = gap + finished(draft, room.most)
         self._record.add(draft.text, draft.words)
         self._openers = [*self._openers[-1:], draft.tokens[0]]
         self.fatigue.use(draft.tokens)
@@ -364,41 +317,3 @@ class Draft:
 
 
 ROOM_AT_ALL = 4  # words: nothing can be said in fewer
-
-_RULES = (
-    (re.compile(r"\s+"), " "),
-    (re.compile(r" ([,.;:!?])"), r"\1"),
-    (re.compile(r"\bi\b(?=[ ',.;!?]|$)"), "I"),
-    (re.compile(r"\b([Aa]) (?=[aeio](?!ne\b|nce\b|u[a-z])[a-z])"), r"\1n "),
-    (re.compile(r"\b([Aa])n (?=[bcdfgjklmnpqrstvwxyz][a-z])"), r"\1 "),
-)
-
-
-def _rest(draft: SentenceCandidate, most: int) -> str:
-    """Give what is to be added to a sentence whose beginning stands already."""
-    rest = draft.text[len(draft.begun) :]
-    if not draft.ended:
-        room = most - len(draft.begun.split())
-        rest = f" {_cut(rest, room)}" if room > 0 and rest.strip() else "."
-    for pattern, put in _RULES:
-        rest = pattern.sub(put, rest)
-    return rest.rstrip()
-
-
-def _cut(text: str, most: int) -> str:
-    """Stop a sentence that found no end, where it fits and can stop at all."""
-    words = text.split()[:most]
-    while len(words) > 1 and syntax.leans(words[-1]):
-        words.pop()
-    return " ".join(words).rstrip(" ,;:-'\".!?") + "."
-
-
-def tidy(sentence: str) -> str:
-    """Set spaces, the capital at the start and the lone "I" right."""
-    sentence = sentence.strip()
-    for pattern, put in _RULES:
-        sentence = pattern.sub(put, sentence)
-    for place, sign in enumerate(sentence):
-        if sign.isalnum():
-            return sentence[:place] + sign.upper() + sentence[place + 1 :]
-    return sentence

@@ -27,7 +27,7 @@ from models.contract import (
     StyleInfo,
 )
 from models.desks import Namer
-from models.essay.engine import EngineBusy
+from models.essay.tickets import EngineBusy
 from models.registry import Registry, Version
 
 PLAN = EssayPlan(title="Rivers", paragraphs=(("water",),))

@@ -20,8 +20,9 @@ from models.contract import (
     Problem,
     Progress,
 )
-from models.essay.engine import EngineBusy, EngineEmpty, EssayEngine, Ticket
+from models.essay.engine import EssayEngine
 from models.essay.lexicon import words_of
+from models.essay.tickets import EngineBusy, EngineEmpty, Ticket
 from models.registry import Version
 from tests.models.essay import tiny
 

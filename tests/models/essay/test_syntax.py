@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from models.essay.mending import tidy
 from models.essay.syntax import allows
-from models.essay.writer import tidy
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,9 @@ from models.essay.decoding import Decoding
 from models.essay.grammar import Mask
 from models.essay.judge import HOPELESS, Place, Record
 from models.essay.lexicon import Lexicon, Speller, stem, words_of
+from models.essay.mending import cut, tidy
 from models.essay.sampling import PhraseBook
 from models.essay.sentence import Room, SentenceCandidate
-from models.essay.writer import _cut, tidy
 from tests.models.essay import tiny
 
 HOW = Decoding()
@@ -178,6 +178,6 @@ def test_stems_bring_forms_together() -> None:
 
 def test_a_sentence_without_an_end_is_cut_where_it_can_stop() -> None:
     room = Room(left=6, slack=3, closing=True, longest=9)
-    assert _cut(" we like the cats and the dogs and the rivers", room) == "we like the cats."
+    assert cut(" we like the cats and the dogs and the rivers", room.most) == "we like the cats."
     middle = Room(left=60, slack=3, closing=False, longest=4)
-    assert _cut(" we like cats, dogs and rivers", middle) == "we like cats, dogs."
+    assert cut(" we like cats, dogs and rivers", middle.most) == "we like cats, dogs."
