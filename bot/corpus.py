@@ -38,6 +38,8 @@ LEAST: Mapping[Family, int] = {Family.ESSAY: 20, Family.MUSIC: 2}
 LEAST_TINY = 8
 #: Free bytes below which nothing more is taken in.
 DISK_NEEDED = 500_000_000
+#: Where a run finds recordings, and where it puts what it hears in them.
+HEARD_FROM, HEARD = "recordings", "heard"
 _RECORDINGS = frozenset(kind[1:] for kind in RECORDINGS)
 
 
@@ -57,8 +59,9 @@ class Measure:
     documents: int
     words: int
     size: int
-    #: Kept but below the style's mark, or recordings, which cannot be learned from yet.
+    #: Kept but below the style's mark.
     below: int
+    #: Those of the documents that a run has to turn into MIDI first.
     recordings: int
 
 
@@ -120,7 +123,7 @@ class Corpus:
         """Count what a style could learn from now."""
         kept = await self._store.documents.of(style.id)
         taught = [document for document in kept if teaches(style, document)]
-        recordings = sum(document.kind in _RECORDINGS for document in kept)
+        recordings = sum(document.kind in _RECORDINGS for document in taught)
         return Measure(
             documents=len(taught),
             words=sum(document.words or 0 for document in taught),
@@ -227,7 +230,9 @@ class Corpus:
                     lines.write(json.dumps(self._line(document)) + "\n")
             return target
         for document in used:
-            _link(self.folder(style.id) / document.file, target / document.file)
+            place = target / HEARD_FROM if document.kind in _RECORDINGS else target
+            place.mkdir(exist_ok=True)
+            _link(self.folder(style.id) / document.file, place / document.file)
         return target
 
     def _line(self, document: Document) -> dict[str, Any]:
@@ -245,7 +250,7 @@ class Corpus:
 
 def teaches(style: Style, document: Document) -> bool:
     """Say whether a run of the style learns from a document."""
-    return document.kind not in _RECORDINGS and not is_below(style, document)
+    return not is_below(style, document)
 
 
 def is_below(style: Style, document: Document) -> bool:

@@ -10,17 +10,23 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from bot.corpus import Corpus, least
+from bot.corpus import HEARD, HEARD_FROM, Corpus, least
 from bot.sentences import Sentence
 from bot.settings import Settings
 from bot.store import Store
 from bot.store.shapes import Run, RunState, Style
+from bot.training_process import half_of_cores
 from bot.versions import LIVE, alias
 from models.contract import Family
 from models.registry import Registry
 
 #: Bytes that checkpoints and a candidate may take.
 DISK_NEEDED = 500_000_000
+
+
+_HEAR_FIRST = (
+    '"$0" -m training transcribe "$1" --out "$2" --jobs "$3"; shift 3; exec "$0" -m training "$@"'
+)
 
 
 class RunRefused(Exception):
@@ -49,8 +55,7 @@ class Ground:
         else:
             measure, low = await self._corpus.measure(style), least(style, preset)
             if measure.documents < low:
-                key = "run_recordings" if measure.recordings else "run_small"
-                raise RunRefused(Sentence(key, count=measure.documents, low=low))
+                raise RunRefused(Sentence("run_small", count=measure.documents, low=low))
         await asyncio.to_thread(self._check_disk)
 
     async def resumable(self, run: Run) -> bool:
@@ -126,7 +131,7 @@ def training_command(run: Run, folder: Path, settings: Settings) -> list[str]:
     key = style_key(run)
     corpus = settings.corpus_dir(run.family) if key is None else folder / "corpus"
     command = [
-        *(sys.executable, "-m", "training", run.family),
+        run.family,
         *("--corpus", str(corpus.resolve())),
         *("--out", str(folder.resolve())),
         *("--continue-from", str((run.record or {}).get("continues") or LIVE)),
@@ -140,7 +145,12 @@ def training_command(run: Run, folder: Path, settings: Settings) -> list[str]:
         command += ["--preset", run.preset]
     if run.resumes is not None:
         command += ["--resume"]
-    return command
+    recordings = corpus / HEARD_FROM
+    if key is None or not recordings.is_dir():
+        return [sys.executable, "-m", "training", *command]
+    # The shell becomes the training once the recordings are MIDI; what cannot be heard is left out.
+    heard = [str(recordings.resolve()), str((corpus / HEARD).resolve()), str(half_of_cores())]
+    return ["/bin/sh", "-c", _HEAR_FIRST, sys.executable, *heard, *command]
 
 
 def why_not(error: Exception) -> Sentence:

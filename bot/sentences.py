@@ -51,8 +51,6 @@ ENGLISH: Mapping[str, str] = {
     "run_minutes": "A training run can take {low} to {high} minutes.",
     "run_empty": "There is nothing to learn from yet: the folder {folder} is empty.",
     "run_small": "There is too little to learn from: {count} documents count, {low} is the least.",
-    "run_recordings": "I learn from MIDI files so far, not from recordings: {count} documents"
-    " count, {low} is the least.",
     "run_no_style": "The style of this training run has been deleted.",
     "run_gone": "There is no checkpoint of this training run to go on from; please start anew.",
     "run_changed": "The documents have changed since this training run; please start anew.",
@@ -98,7 +96,7 @@ ENGLISH: Mapping[str, str] = {
     "document_full": "This style has {limit} documents, and that is the most.",
     "document_disk": "There is no room left on the disk for it.",
     "document_below": "Kept, but not learned from: its mark is below {low} %.",
-    "document_recording": "Kept, but not learned from: I learn from MIDI files so far.",
+    "document_recording": "Kept; it is turned into MIDI when the style is trained.",
 }
 
 

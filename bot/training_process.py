@@ -224,9 +224,14 @@ def _pin(process: psutil.Process) -> None:
         process.cpu_affinity(cores[len(cores) // 2 :])
 
 
+def half_of_cores() -> int:
+    """Count the cores that a child may use."""
+    return max(1, (os.cpu_count() or 2) // 2)
+
+
 def _environment() -> dict[str, str]:
     """Half of the cores for the child: whoever chats must not notice it."""
-    threads = str(max(1, (os.cpu_count() or 2) // 2))
+    threads = str(half_of_cores())
     kept = {name: value for name, value in os.environ.items() if name.upper() not in SECRETS}
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     return {

@@ -93,9 +93,10 @@ async def test_songs_and_recordings_join_a_style_of_beats(
         "d.txt": "document_no_song",
     }
     measure = await corpus.measure(style)
-    assert (measure.documents, measure.recordings) == (2, 1)
+    assert (measure.documents, measure.recordings) == (3, 1)
     folder = await corpus.lay_out(style, await corpus.record(style), tmp_path / "run")
-    assert sorted(path.suffix for path in folder.iterdir()) == ["", ".mid", ".mid"]
+    assert sorted(path.suffix for path in folder.iterdir()) == ["", "", ".mid", ".mid"]
+    assert [path.suffix for path in (folder / "recordings").iterdir()] == [".flac"]
     assert least(style, "tiny") == 2
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -16,7 +17,7 @@ from bot.intake import read
 from bot.run_ground import RunRefused, training_command
 from bot.runs import RunKeeper
 from bot.settings import Settings
-from bot.store import NewStyle, Run, RunState, Store
+from bot.store import NewStyle, Run, RunState, Store, utc_now
 from bot.training_process import Ending, TrainingProcess, judge
 from models.client import GenerationRefused, GenerationUnavailable
 from models.contract import Family, Reloaded
@@ -360,3 +361,39 @@ async def test_a_style_is_trained_on_its_documents_from_its_own_version(
     assert Registry(office.settings.registry_dir, None).aliases("essay") == {"live": "e-1"}
     with pytest.raises(RunRefused, match="has been deleted"):
         await office.keeper.resume(again, by=1)
+
+
+def test_recordings_are_heard_before_a_style_is_trained(settings: Settings, tmp_path: Path) -> None:
+    run = Run(
+        id=7,
+        family="music",
+        minutes=9,
+        requested_by=1,
+        style_id=3,
+        state=RunState.RUNNING,
+        created_at=utc_now(),
+    )
+    (tmp_path / "corpus").mkdir()
+    assert training_command(run, tmp_path, settings)[:4] == [
+        sys.executable,
+        "-m",
+        "training",
+        "music",
+    ]
+    (tmp_path / "corpus" / "recordings").mkdir()
+    shell, flag, script, python, *words = training_command(run, tmp_path, settings)
+    told = subprocess.run(
+        [
+            shell,
+            flag,
+            script.replace('"$0"', '"$0" -c "import sys; print(sys.argv[2:])"'),
+            python,
+            *words,
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.splitlines()
+    heard = str((tmp_path / "corpus" / "heard").resolve())
+    assert told[0].startswith("['training', 'transcribe'") and heard in told[0]
+    assert told[1].startswith("['training', 'music', '--corpus'") and "'s3.live'" in told[1]
