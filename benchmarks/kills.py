@@ -24,6 +24,7 @@ from typing import Any
 
 from benchmarks.town import BOOT_SECONDS, Bot, Town, database_in, open_town, start_bot
 from bot import service_process
+from bot.logs import set_up_logs
 from bot.service_process import LocalService
 from bot.settings import load_settings
 from bot.store import FINAL, Store, migrate
@@ -216,6 +217,7 @@ def main() -> None:
     parser.add_argument("--database", help="SQLAlchemy URL; default: SQLite in a temporary folder")
     parser.add_argument("--shipped", action="store_true", help="Use the shipped models, not tiny")
     args = parser.parse_args()
+    set_up_logs("error")  # on stderr; stdout is for the figures
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         registry = None if args.shipped else tiny_registry(folder / "tiny")
