@@ -9,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.linalg import block_diag
 from torch import nn
 
 from models.music.transcriber.drums import DRUMS, SOUNDS, drum_activity, drum_features, hits_of
@@ -29,6 +30,7 @@ _QUIET = 0.4  # share of the frames without a stroke that are learnt from
 _KEPT_BACK = 9  # one clip of so many chooses the thresholds
 _BATCH = 1024
 _HIDDEN = {"notes": (64, 24), "drums": (128, 48), "parts": (48, 24)}
+_JUDGES = 3  # networks whose mean opinion on a note counts
 _TILT = 0.1  # how much the tone of a recording is changed while drums are learnt
 
 
@@ -76,7 +78,10 @@ def learn(
         Scene(clip.pitches, semitones(clip.sound), drum_activity(b, ears))
         for clip, b in zip(clips, bands, strict=True)
     ]
-    notes = _fit(*_note_rows(clips, scenes), _HIDDEN["notes"], epochs=5, seed=seed)
+    rows = _note_rows(clips, scenes)
+    notes = together(
+        [_fit(*rows, _HIDDEN["notes"], epochs=5, seed=seed + number) for number in range(_JUDGES)]
+    )
     say("notes are learnt")
     ears = Ears(notes, drums, blank, 0.5, ears.drum_thresholds)
     parts = _fit(*_part_rows(clips, scenes, ears), _HIDDEN["parts"], epochs=12, seed=seed,
@@ -164,6 +169,24 @@ def match(
         if len(away) and away.min() <= WINDOW:
             found[int(np.argmin(away))] = index
     return found
+
+
+def together(nets: Sequence[Net]) -> Net:
+    """Lay networks of one shape side by side as one, whose logits are the mean of theirs."""
+    last = len(nets[0].weights) - 1
+    weights, biases = [], []
+    for layer in range(last + 1):
+        held = [net.weights[layer] for net in nets]
+        if layer == 0:
+            weights.append(np.concatenate(held, axis=1))
+        elif layer < last:
+            weights.append(block_diag(*held).astype(np.float32))
+        else:
+            weights.append(np.concatenate(held) / np.float32(len(nets)))
+        told = [net.biases[layer] for net in nets]
+        whole = np.mean(told, axis=0) if layer == last else np.concatenate(told)
+        biases.append(whole.astype(np.float32))
+    return Net(nets[0].mean, nets[0].scale, tuple(weights), tuple(biases))
 
 
 def _fit(

@@ -21,6 +21,7 @@ SOUNDS = {
 CONTEXT = (-6, -4, -3, -2, -1, 0, 1, 2, 3, 4, 6, 9)  # frames seen beside the present one
 _AROUND = 87  # frames whose mean is the background: a second
 _APART = 4  # frames two hits of one drum are apart at least
+_CLEAR = 0.7  # how sure the clearest tenth of a drummer's strokes is
 _PARTNERS = (("hat", "open_hat"),)
 
 
@@ -61,7 +62,13 @@ def hits_of(activity: Matrix, bands: Matrix, ears: Ears) -> list[Hit]:
             near = slice(max(frame - 1, 0), frame + 4)
             place = _between(curve, int(frame))
             found.append(Hit(place * FRAME, name, float(curve[frame]), float(loud[near].max())))
-    return sorted(_settled(found))
+    return sorted(_settled(found)) if _any_clear(found) else []
+
+
+def _any_clear(hits: list[Hit]) -> bool:
+    """Say whether there is a drummer at all: the clearest strokes are beyond doubt."""
+    sure = sorted(hit.sure for hit in hits)
+    return bool(sure) and float(np.mean(sure[-max(1, len(sure) // 10) :])) >= _CLEAR
 
 
 def _between(curve: Matrix, frame: int) -> float:

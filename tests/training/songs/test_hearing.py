@@ -10,12 +10,12 @@ import pytest
 from typer.testing import CliRunner
 
 from models.music.dsp import RATE
-from models.music.transcriber.net import load_ears
+from models.music.transcriber.net import Net, load_ears
 from models.music.voices import DEFAULT_SOUNDFONT
 from tests.training.songs.test_transcribing import tune
 from training.__main__ import app
 from training.songs import hearing, lessons
-from training.songs.hearing import Clip, learn, match
+from training.songs.hearing import Clip, learn, match, together
 from training.songs.lessons import lessons as make_lessons
 from training.songs.rendering import Band, excerpt
 
@@ -73,6 +73,22 @@ def test_what_is_learnt_is_finite_and_can_be_kept(
     assert np.isfinite(sure).all() and 0.3 <= ears.note_threshold <= 0.65
     ears.save(tmp_path / "ears.npz")
     assert load_ears(tmp_path / "ears.npz").drum_thresholds.shape == ears.drum_thresholds.shape
+
+
+def test_networks_side_by_side_give_their_mean() -> None:
+    random = np.random.default_rng(1)
+
+    def net() -> Net:
+        sizes = ((5, 4), (4, 3), (3, 2))
+        draw = [random.normal(size=size).astype(np.float32) for size in sizes]
+        shifts = [random.normal(size=size[1]).astype(np.float32) for size in sizes]
+        ones = np.ones(5, np.float32)
+        return Net(0 * ones, ones, tuple(draw), tuple(shifts))
+
+    nets = [net() for _ in range(3)]
+    rows = random.normal(size=(7, 5)).astype(np.float32)
+    mean = np.mean([n.logits(rows) for n in nets], axis=0)
+    assert np.allclose(together(nets).logits(rows), mean, atol=1e-5)
 
 
 def test_an_empty_folder_is_one_sentence(tmp_path: Path) -> None:
