@@ -24,12 +24,14 @@ from bot.sentences import Sentence
 from bot.settings import Settings
 from bot.sketches import ALIKE, resemblance
 from bot.store import Document, NewDocument, Store, Style
+from bot.uploads import MEGABYTE
 from models.contract import Family
 
 log = structlog.get_logger(__name__)
 
 #: What a style may have.
 DOCUMENTS_MAX = 2000
+MEGABYTES_MAX = 2000
 #: Texts shorter than this teach nothing; training would leave them out.
 WORDS_MIN = 60
 LANGUAGE = "en"
@@ -168,6 +170,8 @@ class Corpus:
             return Taken(part.name, remark=problem)
         data = part.data if part.text is None else part.text.encode()
         assert data is not None
+        if sum(document.size for document in kept) + len(data) > MEGABYTES_MAX * MEGABYTE:
+            return Taken(part.name, remark=Sentence("document_room", limit=MEGABYTES_MAX))
         sha256 = hashlib.sha256(data).hexdigest()
         if any(document.sha256 == sha256 for document in kept):
             return Taken(part.name, remark=Sentence("document_twice", name=part.name))

@@ -94,6 +94,7 @@ ENGLISH: Mapping[str, str] = {
     "document_twice": "“{name}” is there already.",
     "document_near": "“{name}” is nearly the same as “{other}”.",
     "document_full": "This style has {limit} documents, and that is the most.",
+    "document_room": "This style holds {limit} MB of documents, and that is the most.",
     "document_disk": "There is no room left on the disk for it.",
     "document_below": "Kept, but not learned from: its mark is below {low} %.",
     "document_recording": "Kept; it is turned into MIDI when the style is trained.",
