@@ -157,6 +157,6 @@ async def test_a_full_disk_or_style_is_one_sentence(
         patch.setattr("bot.corpus.DOCUMENTS_MAX", 0)
         assert said(await corpus.add(style, [part], by=1)) == {"a.txt": "document_full"}
     with monkeypatch.context() as patch:
-        patch.setattr("bot.corpus.MEGABYTES_MAX", 0.001)
+        patch.setattr("bot.corpus.MEGABYTES_MAX", 0.0005)
         assert said(await corpus.add(style, [part], by=1)) == {"a.txt": "document_room"}
     assert await sqlite_store.documents.of(style.id) == []
