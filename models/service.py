@@ -271,10 +271,10 @@ class GenerationService:
     async def _hold(self, family: Family, ref: str) -> str:
         """Verify a version and load it unless it is held; raise Unacceptable. Needs the lock."""
         loop = asyncio.get_running_loop()
-        version = await loop.run_in_executor(self._loader, self._find, family, ref)
-        if (family, version.name) in self.shelf:
-            return version.name
         try:
+            version = await loop.run_in_executor(self._loader, self._find, family, ref)
+            if (family, version.name) in self.shelf:
+                return version.name
             desk, size = await loop.run_in_executor(self._loader, self._take_up, family, version)
         except Unacceptable:
             self.shelf.loads[family, "refused"] += 1

@@ -209,6 +209,7 @@ class HandStudio:
         report: Callable[[Progress], None],
         cancelled: Callable[[], bool],
     ) -> AlbumTake:
+        version = self.version if request.version is None else self.held[request.version]
         names = namer("plain", cancelled)
         report(Progress(stage="playing", done=0.1, part=1, parts=request.tracks))
         while not self.go.is_set():
@@ -219,7 +220,7 @@ class HandStudio:
         if request.seed == 14:
             raise ValueError("The album is too long.")
         self.made += 1
-        assert self.version is not None
+        assert version is not None
         tracks = tuple(
             AlbumTrack(number=n, title=name, bpm=90, key="C minor", bars=32, duration=85.0)
             for n, name in enumerate(names, 1)
@@ -228,7 +229,7 @@ class HandStudio:
             title=request.title,
             style="plain",
             seed=request.seed,
-            model_version=self.version.name,
+            model_version=version.name,
             tracks=tracks,
             archive="QUJD",
             medley="QUJD",

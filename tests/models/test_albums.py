@@ -55,6 +55,13 @@ async def until(check: object, seconds: float = 2.0) -> None:
             await asyncio.sleep(0.005)
 
 
+async def test_a_record_is_made_on_the_version_asked_for(house: House, tmp_path: Path) -> None:
+    publish(tmp_path, "music", "mine", live=False)
+    house.studio.go.set()
+    events = await read(house.service.album(ALBUM.model_copy(update={"version": "mine"})))
+    assert isinstance(events[-1], AlbumTake) and events[-1].model_version == "mine"
+
+
 async def test_a_record_is_named_by_the_writer_and_frees_its_slot(house: House) -> None:
     house.studio.go.set()
     events = await read(house.service.album(ALBUM))

@@ -239,7 +239,7 @@ async def test_a_version_that_cannot_be_had_is_one_sentence_of_that_request(
     last = events[-1]
     assert isinstance(last, Problem) and not last.again
     assert last.sentence.startswith("essay mine ")
-    assert house.service.shelf.loads[Family.ESSAY, "refused"] == bad
+    assert house.service.shelf.loads[Family.ESSAY, "refused"] == 1
     house.engine.step(3)
     assert _version(await read(house.service.essay(ESSAY))) == "e-1"
 

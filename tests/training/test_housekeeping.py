@@ -26,8 +26,6 @@ text = "<topic> cats <text> People"
 ids = tokenizer(text, return_tensors="pt", add_special_tokens=False).input_ids
 with torch.no_grad():
     print(float(model(ids).logits.sum()))
-drawn = model.generate(ids, max_new_tokens=4, do_sample=False, eos_token_id=None)
-print(drawn.shape[1] - ids.shape[1])
 print(any(name.startswith("models") for name in sys.modules))
 """
 
@@ -68,14 +66,14 @@ def test_an_export_needs_nothing_of_this_project(exported: Path, tmp_path: Path)
         cwd=tmp_path, env=environment, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    total, drawn, ours = done.stdout.split()
+    total, ours = done.stdout.split()
     ids = AutoTokenizer.from_pretrained(exported)(
         "<topic> cats <text> People", return_tensors="pt", add_special_tokens=False
     ).input_ids
     with torch.no_grad():
         here = float(AutoModelForCausalLM.from_pretrained(exported)(ids).logits.sum())
     assert float(total) == pytest.approx(here, rel=1e-5)
-    assert (drawn, ours) == ("4", "False")
+    assert ours == "False"
 
 
 def test_an_export_never_overwrites(exported: Path, tiny_registry: Path) -> None:
