@@ -225,6 +225,7 @@ def _receive(
                 raise FetchError(_too_large(limits))
             file.write(block)
             _left(until)
+    _left(until)  # the deadline ends a connection like a server that has sent everything
     if expected is not None and got < expected:
         raise FetchError("The connection broke before the file was whole.", again=True)
 

