@@ -20,6 +20,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from itertools import product
 from pathlib import Path
 from typing import Annotated, Literal, cast
@@ -69,6 +70,16 @@ class Matter:
     prepared: Prepared
     train: Packed
     held_out: dict[str, tuple[Packed, list[int]]]
+
+    @cached_property
+    def read(self) -> list[str]:
+        """The texts that everyone reads."""
+        return self.texts(self.train)
+
+    @cached_property
+    def words(self) -> int:
+        """How many words those have."""
+        return sum(len(text.split()) for text in self.read)
 
     def texts(self, packed: Packed, documents: Sequence[int] | None = None) -> list[str]:
         """Write packed documents out, paragraphs on lines of their own."""
@@ -130,13 +141,12 @@ def ours(matter: Matter, preset: Preset, minutes: float, folder: Path, how: Way)
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             parameter.copy_(task.averaged()[name])
-    words = sum(len(text.split()) for text in matter.texts(matter.train))
     rate_of_tokens = tokens / (60 * minutes)
     return Row(
         f"ours, {how.precision}, {how.optimiser}, {how.rate:g}",
         sum(p.numel() for p in model.parameters()),
         60 * minutes,
-        rate_of_tokens * words / len(matter.train.tokens),
+        rate_of_tokens * matter.words / len(matter.train.tokens),
         rate_of_tokens,
         {
             name: likelihood(model, packed, chosen).bits_per_byte
@@ -152,11 +162,10 @@ def sum_of_units(folder: Path) -> int:
 
 def plain(matter: Matter, minutes: float, sizes: Sizes) -> Row:
     """Train the word-level LSTM."""
-    texts = matter.texts(matter.train)
-    vocabulary = Vocabulary(texts)
+    vocabulary = Vocabulary(matter.read)
     packed, chosen = next(iter(matter.held_out.values()))
     check = vocabulary.encode(matter.texts(packed, chosen[:CHECKED]))
-    ids = vocabulary.encode(texts)
+    ids = vocabulary.encode(matter.read)
     trained = train_words(ids, check, len(vocabulary), sizes, 60 * minutes)
     figures = {}
     for name, (packed, chosen) in matter.held_out.items():
@@ -165,13 +174,12 @@ def plain(matter: Matter, minutes: float, sizes: Sizes) -> Row:
                                                vocabulary.encode(asked)]))  # fmt: skip
         nats += vocabulary.spelling(asked)
         figures[name] = nats / math.log(2) / int(packed.text_bytes[chosen].sum())
-    words = sum(len(text.split()) for text in texts)
     speed = trained.words / trained.seconds
     return Row(
         f"word-level LSTM, {sizes.layers}x{sizes.units}",
         sum(p.numel() for p in trained.model.parameters()),
         trained.seconds,
-        speed * words / len(ids),
+        speed * matter.words / len(ids),
         speed,
         figures,
     )
@@ -183,12 +191,11 @@ def ngram(matter: Matter) -> Row:
     begun = time.monotonic()
     model = fit_baseline([matter.train], size, START_ID, TEXT_ID)
     seconds = time.monotonic() - begun
-    words = sum(len(text.split()) for text in matter.texts(matter.train))
     return Row(
         "Kneser-Ney 5-gram",
         sum(len(order.keys) for order in model._orders),
         seconds,
-        words / seconds,
+        matter.words / seconds,
         len(matter.train.tokens) / seconds,
         {
             name: baseline_likelihood(model, packed, chosen, TEXT_ID).bits_per_byte
