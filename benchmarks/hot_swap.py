@@ -134,7 +134,7 @@ def report(
         "versions_differ": sum(texts[first][s] != texts[second][s] for s in texts[first]),
         "longest_gap_ms": round(max(r.longest_gap(swapped.begun) for r in told), 1),
         "longest_gap_without_swap_ms": round(max(r.longest_gap() for r in alone[first]), 1),
-        "stall_beyond_a_step_ms": round(1000 * swapped.stall, 1) if swapped.stall else None,
+        "stall_beyond_a_step_ms": None if swapped.stall is None else round(1000 * swapped.stall, 1),
         "swap_s": round(swapped.ended - swapped.begun, 3),
         "rollback_s": round(rolled.ended - rolled.begun, 3),
     }

@@ -23,4 +23,5 @@ async def test_a_swap_under_load_fails_and_mixes_nothing(
     assert counts[names[1]] > 0
     assert figures["versions_differ"]
     stall, rollback = figures["stall_beyond_a_step_ms"], figures["rollback_s"]
-    assert isinstance(stall, float) and isinstance(rollback, float)
+    assert isinstance(stall, float) and stall >= 0
+    assert isinstance(rollback, float) and rollback > 0
