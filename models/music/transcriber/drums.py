@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from scipy import ndimage
@@ -81,16 +82,10 @@ def _between(curve: Matrix, frame: int) -> float:
 
 def _settled(hits: list[Hit]) -> list[Hit]:
     """Keep the surer of two hats at once: a hat is either open or closed."""
-    kept = []
-    for hit in hits:
-        rivals = [pair for pair in _PARTNERS if hit.drum in pair]
-        others = {name for pair in rivals for name in pair} - {hit.drum}
-        beaten = any(
-            other.drum in others
-            and abs(other.start - hit.start) <= _APART * FRAME
-            and (other.sure, other.drum) > (hit.sure, hit.drum)
-            for other in hits
-        )
-        if not beaten:
-            kept.append(hit)
-    return kept
+    beaten: set[Hit] = set()
+    for one, other in _PARTNERS:
+        rivals = sorted(hit for hit in hits if hit.drum in (one, other))
+        for before, after in pairwise(rivals):
+            if before.drum != after.drum and after.start - before.start <= _APART * FRAME:
+                beaten.add(min(before, after, key=lambda hit: (hit.sure, hit.drum)))
+    return [hit for hit in hits if hit not in beaten]

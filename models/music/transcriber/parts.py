@@ -16,38 +16,51 @@ _TOGETHER = 0.04  # seconds apart that still are one chord
 _OVERTONES = (12, 19, 24, 28)
 _HABIT = 3.0  # how strongly a note follows what its neighbours in pitch and time play
 _NEIGHBOURS = 8
+_BLOCK = 256  # notes compared with their surroundings at once
+_PAST, _AROUND = 8.0, 2.0  # seconds a note may have sounded already; seconds that are near
+Floats = NDArray[np.float64]
 
 
 def part_features(notes: Sequence[Heard], scene: Scene) -> Matrix:
-    """Lay out what the network sees of each note."""
+    """Lay out what the network sees of each note; notes come in order of their starts."""
     start, end, pitch = (
         np.array([getattr(n, name) for n in notes], np.float64)
         for name in ("start", "end", "pitch")
     )
-    together = np.abs(start[:, None] - start[None]) <= _TOGETHER
-    sounding = (start[None] <= start[:, None] + _TOGETHER) & (end[None] > start[:, None] + 0.02)
-    above, below = pitch[None] > pitch[:, None], pitch[None] < pitch[:, None]
-    low = np.where(sounding, pitch[None], 127).min(axis=1)
-    high = np.where(sounding, pitch[None], 0).max(axis=1)
-    ranks = [(mask & side).sum(axis=1) for mask in (together, sounding) for side in (above, below)]
-    near = np.abs(start[:, None] - start[None]) < 2.0
-    centre = np.array([pitch[row].mean() for row in near])
+    blocks = [_company(start, end, pitch, first) for first in range(0, len(notes), _BLOCK)]
+    company = np.concatenate(blocks, axis=1) if blocks else np.zeros((9, 0))
     seen = [
-        pitch / 12, np.minimum(end - start, 4), np.log(np.maximum(end - start, 0.02)),
-        *(np.minimum(rank, 4) for rank in ranks), (pitch - low) / 12, (high - pitch) / 12,
-        (pitch - centre) / 12, _gap(start, pitch), near.sum(axis=1) / 20,
+        pitch / 12, np.minimum(end - start, 4), np.log(np.maximum(end - start, 0.02)), *company,
         np.array([n.loud for n in notes]), np.array([n.sure for n in notes]),
         *_tone(start, end, pitch.astype(int), scene),
     ]  # fmt: skip
     return np.stack(seen, axis=1).astype(np.float32)
 
 
-def _gap(start: NDArray[np.float64], pitch: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Give the pitch distance to the nearest note that begins shortly before or after."""
-    away = np.abs(start[:, None] - start[None])
-    close = (away > _TOGETHER) & (away < 0.7)
-    jump = np.where(close, np.abs(pitch[:, None] - pitch[None]), 24.0)
-    return np.asarray(np.minimum(jump.min(axis=1), 24) / 12, np.float64)
+def _company(start: Floats, end: Floats, pitch: Floats, first: int) -> Floats:
+    """Compare a block of notes with the notes around them, so that long songs stay cheap."""
+    own = slice(first, min(first + _BLOCK, len(start)))
+    low, high = np.searchsorted(start, [start[own][0] - _PAST, start[own][-1] + _AROUND])
+    began, over, tone = start[low:high], end[low:high], pitch[low:high]
+    here, mine = start[own, None], pitch[own, None]
+    away = np.abs(here - began)
+    together = away <= _TOGETHER
+    sounding = (began <= here + _TOGETHER) & (over > here + 0.02)
+    ranks = [
+        np.minimum((mask & side).sum(axis=1), 4)
+        for mask in (together, sounding)
+        for side in (tone > mine, tone < mine)
+    ]
+    lowest = np.where(sounding, tone, 127).min(axis=1)
+    highest = np.where(sounding, tone, 0).max(axis=1)
+    near = away < _AROUND
+    centre = (near * tone).sum(axis=1) / near.sum(axis=1)
+    step = np.where((away > _TOGETHER) & (away < 0.7), np.abs(mine - tone), 24.0).min(axis=1)
+    told = [
+        *ranks, (pitch[own] - lowest) / 12, (highest - pitch[own]) / 12, (pitch[own] - centre) / 12,
+        np.minimum(step, 24) / 12, near.sum(axis=1) / 20,
+    ]  # fmt: skip
+    return np.stack(told).astype(np.float64)
 
 
 def _tone(

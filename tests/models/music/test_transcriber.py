@@ -18,16 +18,17 @@ from models.music.transcriber import (
     TranscriptionCancelled,
     TranscriptionError,
     analyse,
+    parts,
     transcribe,
 )
 from models.music.transcriber import transcription as writing
 from models.music.transcriber.decoding import RATE, decode
-from models.music.transcriber.drums import Hit
+from models.music.transcriber.drums import DRUMS, Hit, hits_of
 from models.music.transcriber.net import Ears, load_ears
-from models.music.transcriber.notes import Heard
-from models.music.transcriber.pitches import HOP, hear_pitches
+from models.music.transcriber.notes import Heard, Scene
+from models.music.transcriber.pitches import HOP, Pitches, hear_pitches
 from models.music.transcriber.pulse import Pulse, find_pulse
-from models.music.transcriber.spectrum import SEMITONES, broad_bands, semitones
+from models.music.transcriber.spectrum import BANDS, SEMITONES, broad_bands, semitones
 from models.music.voices import DEFAULT_SOUNDFONT
 from training.songs.rendering import Band, mp3
 
@@ -231,6 +232,33 @@ def test_an_uneven_pulse_is_followed() -> None:
     assert not pulse.steady
     away = [np.abs(pulse.beats - time).min() for time in beat]
     assert np.mean(away) < 0.03
+
+
+def test_long_songs_are_judged_in_blocks_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    random = np.random.default_rng(2)
+    times = np.sort(random.uniform(0, 20, 200)).tolist()
+    notes = [Heard(t, t + 0.5, int(random.integers(30, 90)), 0.8, 0.8) for t in times]
+    size = 22 * RATE // HOP
+    pitches = Pitches(*(random.random((size, 88)).astype(np.float32) for _ in range(2)))
+    scene = Scene(pitches, random.random((size, SEMITONES)).astype(np.float32), pitches.sounding)
+    whole = parts.part_features(notes, scene)
+    monkeypatch.setattr(parts, "_BLOCK", 7)
+    assert np.array_equal(parts.part_features(notes, scene), whole)
+    assert len(whole) == 200 and len(parts.part_features([], scene)) == 0
+
+
+def test_a_hat_is_open_or_closed() -> None:
+    bands = np.zeros((100, BANDS), np.float32)
+    activity = np.zeros((100, len(DRUMS)), np.float32)
+    activity[20, DRUMS.index("hat")], activity[21, DRUMS.index("open_hat")] = 0.8, 0.9
+    activity[20, DRUMS.index("kick")] = 0.95
+    activity[60, DRUMS.index("hat")] = 0.9
+    found = [
+        (hit.drum, round(hit.start * RATE / HOP)) for hit in hits_of(activity, bands, load_ears())
+    ]
+    assert found == [("kick", 20), ("open_hat", 21), ("hat", 60)]
+    activity *= 0.6
+    assert not hits_of(activity, bands, load_ears()), "no stroke is clear: there is no drummer"
 
 
 def test_doubtful_bars_are_cut_out_of_the_midi() -> None:
