@@ -6,18 +6,21 @@ was, because a file is known again by its hash. A copy of a song is not transcri
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import asdict, dataclass, fields, replace
 from multiprocessing import get_context
 from pathlib import Path
 
+from models.music.midi import MidiError, read_song
 from models.music.transcriber import Transcription, TranscriptionError, analyse
 from models.music.transcriber.decoding import LARGEST
 from training.songs.files import append, digest, read_lines, rewrite
 
 REPORT, SUMMARY = "report.jsonl", "summary.json"
 AUDIO = (".mp3", ".wav", ".flac", ".ogg", ".opus", ".m4a", ".aac", ".aif", ".aiff", ".wma")
+MIDI = (".mid", ".midi")
 FEWEST_BARS = 8  # that are sure, for a song to be worth training on
 _AHEAD = 4  # files a worker that wait for it
 
@@ -50,8 +53,9 @@ class Work:
 
 
 def audio_files(folder: Path) -> list[Path]:
-    """Find the audio files of a folder, also in folders below, in order of their names."""
-    found = (p for p in folder.rglob("*") if p.suffix.lower() in AUDIO and p.is_file())
+    """Find audio and MIDI files of a folder, also in folders below, in order of their names."""
+    wanted = (*AUDIO, *MIDI)
+    found = (p for p in folder.rglob("*") if p.suffix.lower() in wanted and p.is_file())
     return sorted(found)
 
 
@@ -62,7 +66,8 @@ def transcribe_folder(
     out.mkdir(parents=True, exist_ok=True)
     known = {outcome.sha256: outcome for outcome in read_report(out) if _stands(outcome, out)}
     rewrite(out / REPORT, map(asdict, known.values()))
-    files = audio_files(folder)
+    inside = out.resolve()
+    files = [p for p in audio_files(folder) if not p.resolve().is_relative_to(inside)]
     done: list[Outcome] = []
     with (out / REPORT).open("a", encoding="utf-8") as report:
         for outcome in _outcomes(files, folder, out, known, jobs):
@@ -115,12 +120,26 @@ def transcribe_file(work: Work, out: Path) -> Outcome:
     try:
         if work.path.stat().st_size > LARGEST:
             raise TranscriptionError(f"The file is larger than {LARGEST // 1_000_000} MB.")
+        if work.path.suffix.lower() in MIDI:
+            return _taken(work, out)
         heard = analyse(work.path.read_bytes(), threads=1)
         return _kept(work, heard, out)
-    except TranscriptionError as error:
+    except (TranscriptionError, MidiError) as error:
         return Outcome(work.name, work.sha256, "refused", str(error))
     except OSError:
         return Outcome(work.name, work.sha256, "refused", "The file cannot be read.")
+
+
+def _taken(work: Work, out: Path) -> Outcome:
+    """Take a MIDI file as it is: its author knows better than any transcription."""
+    song = read_song(work.path)
+    target = out / midi_name(work)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(work.path, target)
+    sentence = "It is MIDI already and is taken as it is."
+    return Outcome(
+        work.name, work.sha256, "done", sentence, midi_name(work), round(song.bpm, 2), song.key
+    )
 
 
 def _kept(work: Work, heard: Transcription, out: Path) -> Outcome:

@@ -126,6 +126,17 @@ def test_songs_that_could_not_be_heard_well_are_refused(
     assert not list((tmp_path / "out").rglob("*.mid"))
 
 
+def test_midi_is_taken_as_it_is(tmp_path: Path) -> None:
+    tune(9).write(str(tmp_path / "a.mid"))
+    (tmp_path / "b.mid").write_bytes(b"MThd broken")
+    taken, broken = transcribe_folder(tmp_path, tmp_path / "out", say=lambda *_: None)
+    assert taken.state == "done" and taken.bpm == 120
+    assert (tmp_path / "out" / str(taken.midi)).read_bytes() == (tmp_path / "a.mid").read_bytes()
+    assert broken.state == "refused" and "not a readable MIDI" in broken.sentence
+    again = transcribe_folder(tmp_path, tmp_path / "out", say=lambda *_: None)
+    assert again == [taken, broken], "what was made is not read again"
+
+
 def test_workers_do_the_same_as_one(tmp_path: Path) -> None:
     folder = tmp_path / "in"
     folder.mkdir()
