@@ -142,7 +142,7 @@ def test_the_demo_makes_one_of_each_with_its_own_service(
         ("essay", "rivers", "--batch", __file__),
         ("essay", "--batch", "/nowhere/at/all"),
         ("beat", "--bpm", "500"),
-        ("beat", "--format", "flac"),
+        ("beat", "--format", "aiff"),
         ("dance",),
     ],
 )
