@@ -75,7 +75,9 @@ async def test_a_server_teaches_the_writer_its_own_manner(
     script(world.settings, "candidate")
     bad = await ended(world, await run_of(world, carol, key, style.id), RunState.REFUSED)
     assert root.resolve("essay", style.live).name == first.name
-    compared = await carol.click(message_of(world, bad), custom_id=f"gwt:compare:essay:{bad.id}")
+    compare = f"gwt:compare:essay:{bad.id}"  # the card follows the row a moment later
+    await world.until(lambda: compare in str(message_of(world, bad).components))
+    compared = await carol.click(message_of(world, bad), custom_id=compare)
     assert "1.51" in said(compared)
     promote = f"gwv:promote:essay:{style.id}:{bad.version}"
     await carol.click(compared.response, custom_id=promote)
