@@ -111,5 +111,5 @@ def test_an_outcome_is_written_for_the_bot(tmp_path: Path) -> None:
         "sentence": "It is worse.",
         "version": "two",
         "figures": {"loss": 1.0},
-            "live": {},
+        "live": {},
     }
