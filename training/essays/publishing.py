@@ -17,6 +17,9 @@ from training.essays.report import Report
 from training.promote import LIVE
 from training.runs import write_json
 
+#: Kept with every version, so that its texts stay the same when better values are found.
+#: The livelier draw found 30 topics no worse than .65 did and used more different word pairs.
+SAMPLER = {"temperature": 0.8}
 PRIVATE = About(
     "as the texts' licences allow",
     "Trained on a private collection; the weights may be used as far as its texts allow.",
@@ -53,7 +56,8 @@ def publish(
         write_model(finished, folder)
         for file in folder.glob("*.safetensors"):
             file.chmod(0o644)  # the library makes them readable by their owner alone
-        write_json(folder / "generation.json", {"style": default_style(orders, finished)})
+        sampler = {"style": default_style(orders, finished), **SAMPLER}
+        write_json(folder / "generation.json", sampler)
         passing = Registry(Path(temporary) / "registry", None)
         draft = passing.publish("essay", name, folder, parent=parent, facts=told)
         report = measure(draft)
