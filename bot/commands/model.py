@@ -20,8 +20,7 @@ from bot.commands.common import (
 )
 from bot.commands.essay import Choice
 from bot.commands.model_view import Scope, scope_of
-from bot.commands.run_access import refusal
-from bot.commands.settings import Refused
+from bot.commands.run_access import AdminGroup, refusal
 from bot.limits import CHOICES
 from bot.versions import CANDIDATE, LIVE, VersionRefused
 from models.contract import Family
@@ -30,19 +29,7 @@ from models.registry import DamagedVersion
 _FAMILIES = [Choice(name=text(f"train.{family}"), value=family.value) for family in Family]
 
 
-class Model(app_commands.Group):
-    """The group: for who runs the bot, and for the admins of a server its own styles."""
-
-    async def interaction_check(self, interaction: Interaction, /) -> bool:
-        """Let only admins in, as the command runs; each command looks at more."""
-        if interaction.type is not discord.InteractionType.autocomplete and (
-            not await is_style_admin(interaction)
-        ):
-            raise Refused("style.admin_only" if interaction.guild_id else "reply.owner_only")
-        return True
-
-
-model = Model(
+model = AdminGroup(
     name=text("command.model.name"),
     description=text("command.model.description"),
     default_permissions=discord.Permissions(manage_guild=True),

@@ -25,6 +25,7 @@ from bot.commands.common import (
 from bot.commands.essay import Choice
 from bot.commands.run_access import (
     PRESETS,
+    AdminGroup,
     Order,
     find_run,
     order,
@@ -34,7 +35,6 @@ from bot.commands.run_access import (
 )
 from bot.commands.run_buttons import confirm_row, resume_here
 from bot.commands.run_card import ICONS, RunCards, face
-from bot.commands.settings import Refused
 from bot.commands.style_report import amount
 from bot.run_ground import RunRefused
 from bot.runs import MINUTES_MAX, MINUTES_MIN
@@ -53,19 +53,7 @@ LOG_BYTES = 500_000
 MINUTES = 20
 
 
-class Train(app_commands.Group):
-    """The group: for who runs the bot, and for the admins of a server its own styles."""
-
-    async def interaction_check(self, interaction: Interaction, /) -> bool:
-        """Let only admins in, as the command runs; each command looks at more."""
-        if interaction.type is not discord.InteractionType.autocomplete and (
-            not await is_style_admin(interaction)
-        ):
-            raise Refused("style.admin_only" if interaction.guild_id else "reply.owner_only")
-        return True
-
-
-train = Train(
+train = AdminGroup(
     name=text("command.train.name"),
     description=text("command.train.description"),
     default_permissions=discord.Permissions(manage_guild=True),
