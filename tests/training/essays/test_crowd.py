@@ -37,6 +37,7 @@ def work(rank: int, port: int, asked: Orders, report: Path) -> None:
     place = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": 2, "MASTER_PORT": port}
     os.environ |= {key: str(value) for key, value in place.items()}
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "ACCELERATE_USE_CPU": "true"}
+    os.environ["OMP_NUM_THREADS"] = "1"  # Accelerate warns where nobody says how many
     writes: list[str] = []
     opened = Path.open
 
