@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import tempfile
@@ -19,6 +20,7 @@ from transformers import PreTrainedTokenizerFast
 from models.essay.lstm import EssayLSTM
 from models.registry import Version
 from training import crowd
+from training.essays.growth import grown
 from training.essays.labels import Lexicon
 from training.essays.prepare import Prepared, phase_data, prepare
 from training.essays.presets import Phase, Preset
@@ -52,6 +54,18 @@ class Orders:
     def phases(self) -> Sequence[Phase]:
         """Give the phases of the run, in order."""
         return (self.preset.own_phase,) if self.adapting else self.preset.phases
+
+    @property
+    def reading(self) -> int:
+        """Seed of what is read and in which order.
+
+        A warm start chooses other pieces and reads in another order than its parent, which did
+        not reach the end.
+        """
+        if self.parent is None or self.own:
+            return self.seed
+        digest = hashlib.sha256(f"{self.seed}:{self.parent.name}".encode()).digest()
+        return int.from_bytes(digest[:4], "big")
 
     def record(self) -> dict[str, object]:
         """Give what has to be known to take the run up again."""
@@ -108,6 +122,8 @@ def take_up(orders: Orders, out: Path) -> Finished:
     if model is None:
         torch.manual_seed(orders.seed)
         model = EssayLSTM(orders.preset.config(len(prepared.tokenizer)))
+    elif not orders.adapting:
+        model = grown(model, max(orders.preset.layers, model.config.num_hidden_layers))
     return Finished(Outcome("finished", "Nothing was trained yet."), model, prepared, orders)
 
 
@@ -162,7 +178,7 @@ def _phase(
     preset, folder = orders.preset, orders.out / phase.name
     folder.mkdir(parents=True, exist_ok=True)
     with crowd.main_first():
-        data = phase_data(prepared, phase, preset, orders.seed, folder / "data.npz")
+        data = phase_data(prepared, phase, preset, orders.seed, folder / "data.npz", orders.reading)
     if first and orders.parent is None:
         prime(model, data)
     model.locked.p = phase.dropout
@@ -172,9 +188,7 @@ def _phase(
         name: (packed, _spread(packed.documents, preset.held_out_documents))
         for name, packed in prepared.held_out.items()
     }
-    # A warm start reads in another order than its parent, which did not reach the end.
-    order = orders.seed + (0 if orders.own else 1)
-    recipe = replace(phase.recipe, seed=order)
+    recipe = replace(phase.recipe, seed=orders.reading)
     accelerator = accelerator_for(preset.precision)
     task = EssayTask(model, prepared.tokenizer, data, shown, recipe, accelerator)
     outcome = run(

@@ -148,11 +148,21 @@ def _write_down(corpus: Corpus, out: Path) -> None:
             file.write(json.dumps({**row, "mark": essay.mark, "sha256": d.sha256}) + "\n")
 
 
-def phase_data(prepared: Prepared, phase: Phase, preset: Preset, seed: int, cache: Path) -> Packed:
-    """Choose, label and pack what a phase reads; keep it as ``cache``."""
+def phase_data(
+    prepared: Prepared,
+    phase: Phase,
+    preset: Preset,
+    seed: int,
+    cache: Path,
+    reading: int | None = None,
+) -> Packed:
+    """Choose, label and pack what a phase reads; keep it as ``cache``.
+
+    ``seed`` is that of the split, ``reading`` that of the choice among what may be read.
+    """
     if cache.is_file():
         return Packed.load(cache)
-    draw = random.Random(f"{seed}:{phase.name}")
+    draw = random.Random(f"{seed if reading is None else reading}:{phase.name}")
     corpus = prepared.corpus
     train = corpus.essays_of("train")
     if not train:

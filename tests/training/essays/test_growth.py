@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from models.essay.lstm import EssayConfig, EssayLSTM
+from training.essays.growth import grown
+
+
+@pytest.fixture
+def small() -> EssayLSTM:
+    torch.manual_seed(3)
+    sizes = {"vocab_size": 60, "embed_size": 8, "hidden_size": 12, "condition_size": 8}
+    model = EssayLSTM(EssayConfig(**sizes, head_size=20))
+    with torch.no_grad():
+        model.output_bias.normal_()
+        model.token_weight.uniform_(0.5, 1.5)  # type: ignore[operator]
+    return model
+
+
+def test_a_grown_writer_says_the_same(small: EssayLSTM) -> None:
+    ids = torch.randint(3, 60, (2, 9))
+    larger = grown(small, 4)
+    assert larger.config.num_hidden_layers == 4
+    torch.testing.assert_close(larger(ids).logits, small(ids).logits)
+
+
+def test_every_new_layer_learns_at_once(small: EssayLSTM) -> None:
+    larger = grown(small, 4)
+    ids = torch.randint(3, 60, (2, 9))
+    larger(ids, labels=ids).loss.backward()
+    for layer in larger.recurrences()[2:]:
+        assert layer.weight_ih.grad is not None
+        assert layer.weight_ih.grad.abs().sum() > 0
+
+
+def test_a_writer_does_not_shrink(small: EssayLSTM) -> None:
+    with pytest.raises(ValueError, match="cannot shrink to 1"):
+        grown(small, 1)
