@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 # For a CPU-only machine: make demo PIP_ARGS="--extra-index-url https://download.pytorch.org/whl/cpu"
 PIP_ARGS ?=
+# How many tests run at once: as many as there are cores, but never more than this.
+TESTERS ?= 4
 
 .PHONY: demo run test check load kills sync doctor migrate clean
 
@@ -23,7 +25,7 @@ migrate: $(VENV)/.ready
 	$(BIN)/python -m bot migrate
 
 test: $(VENV)/.ready-dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n logical --maxprocesses $(TESTERS) --dist worksteal
 
 check: $(VENV)/.ready-dev
 	$(BIN)/ruff check .

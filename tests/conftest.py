@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -20,6 +21,11 @@ from tests.service_fixtures import (
     tiny_registry,
     trainable_registry,
 )
+
+# Tests run beside each other, and what they compute is small: more threads would only be in each
+# other's way. Read when torch is loaded, which no import above does; child processes inherit it.
+for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(variable, "1")
 
 __all__ = ["base_registry", "own_registry", "service_url", "tiny_registry", "trainable_registry"]
 

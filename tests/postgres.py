@@ -13,6 +13,8 @@ import uuid
 from pathlib import Path
 
 TOOLS = ("initdb", "pg_ctl", "postgres", "createdb", "psql")
+#: How many ports are tried.
+ATTEMPTS = 3
 
 
 def find_binaries() -> Path | None:
@@ -21,6 +23,14 @@ def find_binaries() -> Path | None:
     installed += sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"), reverse=True)
     folders = [path.resolve().parent for path in installed]
     return next((f for f in folders if all((f / tool).exists() for tool in TOOLS)), None)
+
+
+def free_port() -> int:
+    """Find a loopback port that nobody listens on."""
+    with contextlib.closing(socket.socket()) as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+        return port
 
 
 class PostgresServer:
@@ -34,14 +44,22 @@ class PostgresServer:
             account = pwd.getpwnam("postgres")
             os.chown(self._home, account.pw_uid, account.pw_gid)
             self._as_user = ["runuser", "-u", "postgres", "--"]
-        with contextlib.closing(socket.socket()) as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = 0
 
     def start(self) -> None:
         """Make a cluster and wait until it answers."""
         data = str(self._home / "data")
         self._run("initdb", "-D", data, "-U", "tests", "-A", "trust", "-E", "UTF8", "--no-sync")
+        for left in reversed(range(ATTEMPTS)):
+            self.port = free_port()
+            try:
+                self._serve(data)
+                break
+            except RuntimeError:  # somebody else may have taken the port meanwhile
+                if not left:
+                    raise
+
+    def _serve(self, data: str) -> None:
         options = (
             f"-c listen_addresses=127.0.0.1 -c port={self.port} -k {self._home} "
             "-c fsync=off -c synchronous_commit=off -c full_page_writes=off "

@@ -92,11 +92,7 @@ async def press_start(asked: Any, member: Any) -> Any:
 async def begin(world: World, chief: Any, script: str) -> Run:
     teach(world, script)
     await press_start(await chief.slash(world.channel, "train start", **BASE), chief)
-    return (
-        (await world.store.runs.open())[-1]
-        if await world.store.runs.open()
-        else (await world.store.runs.history(limit=1))[0]
-    )
+    return (await world.store.runs.history(limit=1))[0]
 
 
 async def until(world: World, run: Run, state: RunState) -> Run:
@@ -108,6 +104,17 @@ async def until(world: World, run: Run, state: RunState) -> Run:
     found = await world.store.runs.get(run.id)
     assert found is not None
     return found
+
+
+async def under_way(world: World, run: Run) -> Run:
+    """Wait until the run's child lives: the row says that it runs before the child is there."""
+
+    async def reached() -> bool:
+        now = await world.store.runs.get(run.id)
+        return now is not None and now.pid is not None
+
+    await world.until_async(reached)
+    return await until(world, run, RunState.RUNNING)
 
 
 def card(world: World, run: Run) -> discord.Message:
@@ -235,10 +242,10 @@ async def test_an_empty_corpus_is_said_before_anything_starts(world: World, chie
 
 
 async def test_the_card_is_found_again_after_a_restart(world: World, chief: Any) -> None:
-    run = await begin(world, chief, "wait")
-    await until(world, run, RunState.RUNNING)
+    run = await under_way(world, await begin(world, chief, "wait"))
     await world.crash()
-    (Path(str((await until(world, run, RunState.RUNNING)).run_dir)) / "stop").touch()
+    assert run.run_dir is not None
+    (Path(run.run_dir) / "stop").touch()
     run = await until(world, run, RunState.STOPPED)
     await shows(world, run, "Stopped at step 3.")
 
