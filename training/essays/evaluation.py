@@ -16,7 +16,7 @@ from models.essay.prompt import Plan
 from training.essays.corpus import Document
 from training.essays.embedding import Retrieval
 from training.essays.marking import Marker
-from training.essays.ngram import KneserNey, text_tokens
+from training.essays.ngram import Floats, KneserNey, text_tokens
 from training.essays.pack import Packed, Packer
 from training.essays.report import Row
 from training.essays.scoring import Likelihood, likelihood
@@ -57,7 +57,24 @@ def measure_likelihood(
                 "ngram_word_perplexity": other.word_perplexity,
                 "ratio": score.bits_per_byte / other.bits_per_byte,
             }
+            low, high = ratio_interval(score.document_nats, other.document_nats)
+            rows[name] |= {"ratio_from": low, "ratio_to": high}
     return rows
+
+
+def ratio_interval(
+    ours: Floats, theirs: Floats, *, block: int = 10, draws: int = 2000
+) -> tuple[float, float]:
+    """Give the 95 % interval of a ratio of summed nats, by bootstrap over the same documents.
+
+    Neighbouring documents may be parts of one article, so blocks of them are drawn together.
+    """
+    starts = np.arange(0, len(ours), block)
+    sums = np.stack([np.add.reduceat(ours, starts), np.add.reduceat(theirs, starts)])
+    chosen = np.random.default_rng(1).integers(len(starts), size=(draws, len(starts)))
+    mine, other = sums[:, chosen].sum(axis=2)
+    low, high = np.percentile(mine / other, [2.5, 97.5])
+    return float(low), float(high)
 
 
 def fit_baseline(sets: Sequence[Packed], vocabulary: int, start: int, text_token: int) -> KneserNey:
@@ -73,7 +90,7 @@ def baseline_likelihood(
     """Score the same bytes with the 5-gram."""
     texts = text_tokens(packed, text_token)
     chosen = list(documents)
-    nats = -sum(float(np.sum(model.log_probabilities(texts[d]))) for d in chosen)
+    nats = np.array([-np.sum(model.log_probabilities(texts[d])) for d in chosen])
     return Likelihood(
         nats,
         int(packed.text_bytes[chosen].sum()),

@@ -17,12 +17,17 @@ from training.essays.pack import Packed
 
 @dataclass(frozen=True)
 class Likelihood:
-    """Summed over documents; only learned tokens (text and its end) count."""
+    """Of some documents, in their order; only learned tokens (text and its end) count."""
 
-    nats: float
+    document_nats: npt.NDArray[np.float64]
     text_bytes: int
     words: int
     tokens: int
+
+    @property
+    def nats(self) -> float:
+        """Sum over all documents."""
+        return float(self.document_nats.sum())
 
     @property
     def bits_per_byte(self) -> float:
@@ -59,14 +64,14 @@ def likelihood(
 ) -> Likelihood:
     """Score documents (default: all) in batches of similar length."""
     chosen = list(range(packed.documents)) if documents is None else list(documents)
-    lengths = np.diff(packed.starts)
-    chosen.sort(key=lambda d: int(lengths[d]))
+    lengths = np.diff(packed.starts)[chosen]
+    order = np.argsort(lengths, kind="stable")
     was_training = model.training
     model.train(False)
-    nats, tokens = 0.0, 0
+    nats, tokens = np.zeros(len(chosen)), 0
     for begin in range(0, len(chosen), rows):
-        batch_nats, batch_tokens = _score(model, packed, chosen[begin : begin + rows])
-        nats += batch_nats
+        batch = order[begin : begin + rows]
+        nats[batch], batch_tokens = _score(model, packed, [chosen[n] for n in batch])
         tokens += batch_tokens
     model.train(was_training)
     return Likelihood(
@@ -77,7 +82,9 @@ def likelihood(
     )
 
 
-def _score(model: EssayLSTM, packed: Packed, documents: Sequence[int]) -> tuple[float, int]:
+def _score(
+    model: EssayLSTM, packed: Packed, documents: Sequence[int]
+) -> tuple[npt.NDArray[np.float64], int]:
     """Pad documents to the right: a causal model never sees the padding in what counts."""
     spans = [slice(int(packed.starts[d]), int(packed.starts[d + 1])) for d in documents]
     longest = max(s.stop - s.start for s in spans)
@@ -93,13 +100,13 @@ def _score(model: EssayLSTM, packed: Packed, documents: Sequence[int]) -> tuple[
     unique, inverse = np.unique(index[:, :-1], return_inverse=True)
     felt = conditions(model, packed, unique)
     where = torch.from_numpy(inverse.reshape(len(spans), -1)).to(device)
-    total, state = 0.0, None
+    total, state = torch.zeros(len(spans), dtype=torch.float64, device=device), None
     for t in range(0, longest - 1, 256):
         stop = min(t + 256, longest - 1)
         inputs = torch.from_numpy(ids[:, t:stop]).to(device)
         y, state = model.hidden(inputs, felt, where[:, t:stop], state)
         keep = torch.from_numpy(learn[:, t + 1 : stop + 1].T.copy()).to(device)
         targets = torch.from_numpy(ids[:, t + 1 : stop + 1].T.copy()).to(device)
-        if keep.any():
-            total += float(model.nll(y[keep], targets[keep]).double().sum())
-    return total, int(learn.sum())
+        rows = torch.arange(len(spans), device=device).expand_as(keep)[keep]
+        total.index_add_(0, rows, model.nll(y[keep], targets[keep]).double())
+    return total.cpu().numpy(), int(learn.sum())

@@ -17,6 +17,7 @@ from training.essays.evaluation import (
     Judges,
     measure_essays,
     ngram_texts,
+    ratio_interval,
     shuffled_plans,
     spread,
 )
@@ -60,6 +61,19 @@ def test_people_are_set_against_other_people_on_the_topic() -> None:
 
 def test_numbers_of_essays_are_parted() -> None:
     assert shares(9, 2) == [5, 4] and shares(200, 1) == [200] and shares(1, 2) == [1, 0]
+
+
+def test_a_ratio_is_as_sure_as_its_documents_agree() -> None:
+    draw = np.random.default_rng(4)
+    theirs = draw.uniform(500, 900, 200)
+    agreed = ratio_interval(0.95 * theirs, theirs)
+    assert agreed == pytest.approx((0.95, 0.95))
+    low, high = ratio_interval(theirs * draw.normal(0.95, 0.05, 200), theirs)
+    assert 0.93 < low < 0.95 < high < 0.97
+    assert high - low == pytest.approx(4 * 0.05 / 200**0.5, rel=0.35)
+    articles = np.repeat(draw.normal(0.95, 0.05, 20), 10)  # ten pieces of an article are alike
+    low, high = ratio_interval(theirs * articles, theirs)
+    assert high - low == pytest.approx(4 * 0.05 / 20**0.5, rel=0.35)
 
 
 def test_a_plan_is_shuffled_to_another_topic() -> None:
