@@ -13,6 +13,7 @@ from typing import BinaryIO
 
 import structlog
 
+from bot import priority
 from bot.settings import Settings
 from models.client import GenerationClient, GenerationError
 
@@ -107,6 +108,7 @@ class LocalService:
                 env={**os.environ, "PYTHONPATH": _python_path()},
                 start_new_session=True,  # Ctrl-C is for the bot, which then stops it in order
             )
+        priority.make_way(self._process.pid, priority.SERVICE)
         deadline = time.monotonic() + self._boot_seconds
         while not await self._answers():
             if self._process.returncode is not None:

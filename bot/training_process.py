@@ -19,11 +19,11 @@ from typing import Any
 
 import psutil
 
+from bot import priority
 from bot.sentences import Sentence
 from bot.store.shapes import RunState
 
 ROOT = Path(__file__).resolve().parent.parent
-NICE = 10
 #: What a child must not know: it talks to nobody.
 SECRETS = ("DISCORD_TOKEN", "DISCORD_TOKEN_FILE", "DATABASE_URL")
 #: Process start times are kept to about 10 ms; a reused id differs by far more.
@@ -73,7 +73,7 @@ class TrainingProcess:
         process = None
         with suppress(psutil.Error):  # it may have ended already
             process = psutil.Process(child.pid)
-            process.nice(NICE)
+            priority.make_way(child.pid, priority.TRAINING)
             _pin(process)
             known = {"pid": child.pid, "started": process.create_time()}
             (folder / "process.json").write_text(json.dumps(known), encoding="utf-8")

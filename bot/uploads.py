@@ -29,6 +29,8 @@ RATIO_LIMIT = 100
 ENTRY_LIMIT = 2000
 MEMORY_LIMIT = 1024 * MEGABYTE
 SECONDS = 20.0
+#: By how much reading makes way for those who answer people.
+NICENESS = 5
 KINDS = (".txt", ".md", ".docx", ".pdf")
 
 _ROOT = Path(__file__).resolve().parent.parent
@@ -175,7 +177,8 @@ def shown_name(name: str) -> str:
 
 
 def confine(seconds: float) -> None:
-    """Limit this process: memory, time, and no files."""
+    """Limit this process: memory, time, and no files; and let those go first who answer people."""
+    os.nice(NICENESS)
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_LIMIT, MEMORY_LIMIT))
     resource.setrlimit(resource.RLIMIT_CPU, (int(seconds), int(seconds)))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))

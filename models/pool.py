@@ -21,6 +21,8 @@ from models.streams import BROKEN, STOPPING, Full, Stream
 log = logging.getLogger(__name__)
 
 Take = BeatTake | AlbumTake
+#: No thread is nicer than this.
+NICEST = 19
 #: Makes one take: gets what reports progress and what says whether to stop.
 Work = Callable[[Callable[[Progress], None], Callable[[], bool]], Take]
 
@@ -136,7 +138,9 @@ class Pool:
 def step_back(niceness: int) -> None:
     """Let other threads go first; threads and encoders that this one starts inherit it."""
     if niceness and sys.platform == "linux":  # elsewhere a thread's number may be a process's
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), niceness)
+        thread = threading.get_native_id()
+        present = os.getpriority(os.PRIO_PROCESS, thread)  # the whole service may be nice already
+        os.setpriority(os.PRIO_PROCESS, thread, min(NICEST, present + niceness))
 
 
 def _soon(loop: asyncio.AbstractEventLoop, call: Callable[..., None], *values: object) -> None:

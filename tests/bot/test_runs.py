@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from bot import priority
 from bot.intake import read
 from bot.run_ground import RunRefused, training_command
 from bot.runs import RunKeeper
@@ -161,7 +162,8 @@ async def test_the_child_is_modest_and_knows_no_secrets(office: Office) -> None:
     run = await office.end_of(await office.begin("say"))
     log = office.board.ended[0][1]
     threads = max(1, (os.cpu_count() or 2) // 2)
-    assert log == (f"threads {threads} nice 10", "token None")
+    nice = min(priority.NICEST, os.nice(0) + priority.TRAINING)
+    assert log == (f"threads {threads} nice {nice}", "token None")
     assert run.run_dir is not None
     assert Path(run.run_dir).is_relative_to(office.settings.runs_dir.resolve())
 

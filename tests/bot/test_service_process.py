@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from bot import service_process
+from bot import priority, service_process
 from bot.service_process import LocalService, ServiceFailed, generation_url
 from bot.settings import Settings
 from models.client import GenerationClient, GenerationUnavailable
@@ -54,6 +54,20 @@ async def test_a_killed_child_is_back_at_the_same_address(local: LocalService) -
         assert local.base_url == url
         assert await healthy(url)
     assert local.restarts == 2
+
+
+async def test_the_child_makes_way_for_the_bot_and_its_threads_inherit_that(
+    local: LocalService,
+) -> None:
+    await local.start()
+    assert local.pid is not None
+    threads = [int(task.name) for task in Path(f"/proc/{local.pid}/task").iterdir()]
+    assert len(threads) > 1
+    wanted = min(priority.NICEST, os.nice(0) + priority.SERVICE)
+    assert {os.getpriority(os.PRIO_PROCESS, thread) for thread in threads} == {wanted}
+    session = Path(f"/proc/{local.pid}/autogroup")
+    if session.exists():  # not every kernel groups sessions
+        assert session.read_text().split()[-1] == str(wanted)
 
 
 async def test_a_child_that_hangs_is_replaced(local: LocalService) -> None:
