@@ -30,7 +30,7 @@ test: $(VENV)/.ready-dev
 check: $(VENV)/.ready-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy bot models training migrations benchmarks
+	$(BIN)/mypy bot models training migrations benchmarks tests
 	$(BIN)/python -m pytest tests/test_imports.py
 
 load: $(VENV)/.ready-dev

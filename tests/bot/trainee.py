@@ -30,7 +30,7 @@ PICTURE = (
 
 def end(state: str, sentence: str, version: str | None = None) -> None:
     figures, live = {"bits_per_byte": 1.51}, {"bits_per_byte": 1.48}
-    outcome = {"state": state, "sentence": sentence, "version": version}
+    outcome: dict[str, object] = {"state": state, "sentence": sentence, "version": version}
     outcome |= {"figures": figures, "live": live} if version else {}
     (folder / "outcome.json").write_text(json.dumps(outcome))
     raise SystemExit(1 if state == "failed" else 0)

@@ -47,7 +47,8 @@ def test_tokens_share_the_words_directions() -> None:
     table = associations().table(lexicon)
     assert table.shape == (len(lexicon.texts), associations().size)
     token = lexicon.encode(" rivers")[0]
-    assert np.allclose(table[token].numpy(), associations().of("rivers"))
+    rivers = associations().of("rivers")
+    assert rivers is not None and np.allclose(table[token].numpy(), rivers)
     assert not table[lexicon.encode(" because")[0]].any()
 
 

@@ -22,7 +22,8 @@ def model() -> EssayLSTM:
         for parameter in made.parameters():
             parameter.add_(0.1 * torch.randn_like(parameter))
         made.get_buffer("token_weight").uniform_(0.1, 1.0)
-    return made.train(False)
+    made.train(False)
+    return made
 
 
 def ids(rows: int, length: int, seed: int = 0) -> Tensor:

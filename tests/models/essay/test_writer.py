@@ -48,7 +48,7 @@ def test_a_sentence_ends_at_its_full_stop(lexicon: Lexicon) -> None:
 
 def test_an_open_quotation_must_be_closed_first(lexicon: Lexicon) -> None:
     made = drafted(lexicon, 'She said, "cats like rivers.')
-    assert not made.done and made.mask == Mask.CLOSING
+    assert (made.done, made.mask) == (False, Mask.CLOSING)
     made.take(lexicon.encode('"')[0], -1.0, 0.0)
     assert made.done and made.ended
 

@@ -1,9 +1,11 @@
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from models.music.codec import CodecConfig
 from models.music.gan import (
@@ -34,7 +36,7 @@ def generator() -> Generator:
     made = Generator(CONFIG)
     with torch.no_grad():  # an untrained decoder plays nothing; let this one play something
         for decoder in made.codec.decoders:
-            decoder[-1].bias.zero_()
+            cast(nn.Linear, cast(nn.Sequential, decoder)[-1]).bias.zero_()
     return made.eval()
 
 

@@ -10,11 +10,13 @@ from training.essays.growth import grown
 @pytest.fixture
 def small() -> EssayLSTM:
     torch.manual_seed(3)
-    sizes = {"vocab_size": 60, "embed_size": 8, "hidden_size": 12, "condition_size": 8}
-    model = EssayLSTM(EssayConfig(**sizes, head_size=20))
+    config = EssayConfig(
+        vocab_size=60, embed_size=8, hidden_size=12, condition_size=8, head_size=20
+    )
+    model = EssayLSTM(config)
     with torch.no_grad():
         model.output_bias.normal_()
-        model.token_weight.uniform_(0.5, 1.5)  # type: ignore[operator]
+        model.get_buffer("token_weight").uniform_(0.5, 1.5)
     return model
 
 

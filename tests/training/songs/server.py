@@ -58,7 +58,7 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Connection", "close")
         self.end_headers()
         try:
-            for _ in range(200):
+            for _part in range(200):
                 self.wfile.write(b"\0" * 65536)
         except OSError:
             pass

@@ -6,6 +6,7 @@ import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -105,7 +106,7 @@ def test_the_connection_goes_to_the_address_that_was_checked(
     real = socket.create_connection
     reached = []
 
-    def connect(address: tuple[str, int], *rest: float) -> socket.socket:
+    def connect(address: tuple[str, int], *rest: Any) -> socket.socket:
         reached.append(address[0])
         monkeypatch.setattr(socket, "getaddrinfo", ordinary)
         return real(address, *rest)

@@ -19,6 +19,7 @@ from models.music.voices import DEFAULT_SOUNDFONT
 from training.__main__ import app
 from training.music.corpus import read_corpus
 from training.songs import transcribing
+from training.songs.files import digest
 from training.songs.pairs import nearest_part
 from training.songs.rendering import Band, mp3
 from training.songs.transcribing import REPORT, SUMMARY, Outcome, read_report, transcribe_folder
@@ -103,7 +104,12 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.M
         transcribe_folder(folder, out, say=lambda *_: None)
     with (out / REPORT).open("a") as report:
         report.write('{"file": "torn')
-    monkeypatch.setattr(transcribing, "analyse", lambda data, **_: heard.append(data) or fake(12))
+
+    def analyse_all(data: bytes, **_: object) -> Transcription:
+        heard.append(data)
+        return fake(12)
+
+    monkeypatch.setattr(transcribing, "analyse", analyse_all)
     (folder / "a.mp3").rename(folder / "z.mp3")
     told: list[Outcome] = []
     outcomes = transcribe_folder(folder, out, say=lambda o, *_: told.append(o))
@@ -159,7 +165,7 @@ def test_pairs_follow_their_songs_and_name_the_part(
     (whole / "songs").mkdir(parents=True)
     for name in ("a.mp3", "c.mp3"):
         (whole / "songs" / name).write_text(name)
-    hashes = {p.name: transcribing.digest(p) for p in (whole / "songs").iterdir()}
+    hashes = {p.name: digest(p) for p in (whole / "songs").iterdir()}
     pair = {"song_sha256": hashes["a.mp3"], "sample_sha256": hashes["c.mp3"]}
     lost = {"song_sha256": hashes["a.mp3"], "sample_sha256": "0"}
     (whole / "pairs.jsonl").write_text(f"{json.dumps(pair)}\n{json.dumps(lost)}\n")
