@@ -24,7 +24,7 @@ from bot.commands.privacy import PrivacyButton
 from bot.commands.run_buttons import RunButton, VersionButton
 from bot.commands.style_buttons import LABELS_ID, StyleButton, take_labels
 from bot.commands.train import RunCards
-from bot.delivery import DiscordFrontEnd
+from bot.delivery import DiscordFrontEnd, Messages
 from bot.extras import Extras
 from bot.files import Shelf
 from bot.health import Health, HealthServer, LoopWatch, service_check, store_check
@@ -67,7 +67,7 @@ class House:
         self.client = client
         self.styles = Styles(client)
         self.admission = Admission(store, self.styles, settings, forecast)
-        self.front = DiscordFrontEnd(bot, interval=edit_interval)
+        self.front = DiscordFrontEnd(Messages(bot), interval=edit_interval)
         self.worker = Worker(store, client, {ORIGIN: self.front}, settings, forecast=forecast)
         self.extras = Extras(store, client, Shelf(settings.artifacts_dir))
         self.keeper = RunKeeper(store, client, settings, RunCards(bot))

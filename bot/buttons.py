@@ -26,8 +26,7 @@ from bot.commands.edit import show_edit
 from bot.commands.errors import guarded
 from bot.commands.submit import kept_sample, submit
 from bot.extras import EXTRAS, TooLarge
-from bot.files import Shelf
-from bot.limits import fit_files
+from bot.files import Shelf, existing
 from bot.own_styles import style_of
 from bot.parameters import BeatParameters
 from bot.sentences import Sentence
@@ -130,8 +129,7 @@ async def _file(interaction: Interaction, request: Request, kind: str | None) ->
     if not files:
         raise Refusal("card.gone", id=request.id)
     room = upload_room(interaction)
-    fits = fit_files([file.size for file in files], room)
-    fitting = [file for file, fit in zip(files, fits, strict=True) if fit]
+    fitting, _ = cards.choose(files, room)
     if not fitting:
         smallest = min(file.size for file in files)
         raise Refusal("reply.file_large", size=cards.size(smallest), limit=cards.size(room))
@@ -183,7 +181,7 @@ async def _files_of(interaction: Interaction, request: Request) -> list[Artifact
     """List the files on disk; documents that are missing are made from the text."""
     house = house_of(interaction)
     kept = await house.store.artifacts.of(request.id)
-    files = cards.existing(file for file in kept if file.kind != SAMPLE)
+    files = existing(file for file in kept if file.kind != SAMPLE)
     if isinstance(request.outcome, EssayDone):
         shelf = Shelf(house.settings.artifacts_dir)
         for kind in DOCUMENTS - {file.kind for file in files}:

@@ -7,6 +7,7 @@ import base64
 import hashlib
 import secrets
 import shutil
+from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 
@@ -99,6 +100,11 @@ class Shelf:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, data)
         return Artifact(kind, path, name, hashlib.sha256(data).hexdigest(), len(data))
+
+
+def existing(artifacts: Iterable[Artifact]) -> list[Artifact]:
+    """Keep the files that are still on disk."""
+    return [artifact for artifact in artifacts if artifact.path.is_file()]
 
 
 def beat_name(request_id: int, kind: str) -> str:

@@ -16,8 +16,8 @@ ALLOWED = {
     "discord": (
         "bot/commands/",
         "bot/buttons.py",
-        "bot/cards.py",
-        "bot/delivery.py",
+        "bot/cards/",
+        "bot/delivery/",
         "bot/app.py",
     ),
     "torch": ("models/", "training/"),

@@ -23,6 +23,7 @@ from bot.commands.common import (
     words_for,
 )
 from bot.commands.essay import Choice
+from bot.files import existing
 from bot.parameters import KINDS, Kind
 from bot.store.shapes import Artifact, Request
 from bot.words import Words
@@ -127,7 +128,7 @@ async def _download(interaction: Interaction, kind: Kind | None) -> None:
     )
     files: list[Artifact] = []
     for request in found.requests:
-        files += cards.existing(await store.artifacts.of(request.id))
+        files += existing(await store.artifacts.of(request.id))
     room = min(upload_room(interaction), limits.UPLOAD_REQUEST - 2**16)
     taken = fitting(files, room)
     if not taken:

@@ -16,7 +16,7 @@ from bot import cards, limits
 from bot.buttons import SafeButton
 from bot.commands.common import Interaction, Refusal, house_of, text, upload_room, words_for
 from bot.commands.mine import fitting
-from bot.files import Shelf
+from bot.files import Shelf, existing
 from bot.store.shapes import Artifact, Offer, Rating, Request
 from bot.words import Words
 
@@ -107,7 +107,7 @@ async def _everything(interaction: Interaction) -> tuple[list[dict[str, Any]], l
     while True:
         found = await store.requests.history(interaction.user.id, page=page, size=100)
         for request in found.requests:
-            own = cards.existing(await store.artifacts.of(request.id))
+            own = existing(await store.artifacts.of(request.id))
             records.append(record(request, own))
             files += own
         page += 1

@@ -127,8 +127,7 @@ def _text(say: Words, run: Run) -> str:
     done = fraction(run)
     if done is None:
         return say("train.beginning")
-    full = round(done * _BAR)
-    return f"{'▰' * full}{'▱' * (_BAR - full)} {round(done * 100)} %"
+    return cards.bar(done, _BAR)
 
 
 def fraction(run: Run) -> float | None:

@@ -22,7 +22,7 @@ from bot.commands.common import (
 from bot.commands.essay import Choice
 from bot.commands.submit import kept_sample, submit
 from bot.delivery import Maker, descend
-from bot.files import Shelf
+from bot.files import Shelf, existing
 from bot.frontend import Artifact, Undeliverable
 from bot.limits import CHOICE_NAME, CHOICES, clip
 from bot.parameters import FAMILY
@@ -48,7 +48,7 @@ async def show(interaction: Interaction, number: app_commands.Range[int, 1, 2**5
     if outcome is None or not request.is_final:
         # Its own card still lives, and is edited from elsewhere: here only say so.
         raise Refusal("reply.unavailable_yet")
-    files = cards.existing(await house_of(interaction).store.artifacts.of(request.id))
+    files = existing(await house_of(interaction).store.artifacts.of(request.id))
     lacking = not files and not isinstance(outcome, EssayDone)
     if lacking and await _can_be_again(interaction, request):
         values, sample = _the_same(request, outcome), kept_sample(interaction, request)

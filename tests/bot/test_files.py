@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from bot.files import Shelf, write_whole
+from bot.files import Shelf, existing, write_whole
 from bot.samples import Sample
 from models.contract import AlbumRequest, AudioFormat, BeatRequest, EssayRequest
+from tests.bot.asked import artifact
 from tests.bot.doubles import album_take, beat_take, essay_done
 
 ESSAY = essay_done(EssayRequest(request_id="1", topic="x", seed=1))
@@ -19,9 +20,9 @@ async def test_an_essay_is_kept_as_documents_and_more_on_request(tmp_path: Path)
     assert [a.name for a in kept] == ["essay-5.md", "essay-5.docx"]
     more = await shelf.add(5, ESSAY, "pdf")
     assert more.path == tmp_path / "5" / "essay-5.pdf" and more.path.read_bytes()[:4] == b"%PDF"
-    for artifact in (*kept, more):
-        data = artifact.path.read_bytes()
-        assert (len(data), hashlib.sha256(data).hexdigest()) == (artifact.size, artifact.sha256)
+    for one in (*kept, more):
+        data = one.path.read_bytes()
+        assert (len(data), hashlib.sha256(data).hexdigest()) == (one.size, one.sha256)
 
 
 @pytest.mark.parametrize(
@@ -76,3 +77,9 @@ def test_a_file_is_written_whole_or_not_at_all(
     with pytest.raises(OSError, match="disk full"):
         write_whole(path, b"new")
     assert path.read_bytes() == b"old" and [p.name for p in tmp_path.iterdir()] == ["a"]
+
+
+def test_only_files_that_are_still_there_count(tmp_path: Path) -> None:
+    kept, gone = artifact(tmp_path, "mid"), artifact(tmp_path, "png")
+    gone.path.unlink()
+    assert existing([kept, gone]) == [kept]

@@ -64,9 +64,7 @@ def test_every_text_fits_where_it_is_used(locale: str) -> None:
 
 
 def test_no_key_is_used_that_does_not_exist_and_none_exists_unused() -> None:
-    code = "\n".join(
-        path.read_text() for path in [*ROOT.glob("bot/*.py"), *ROOT.glob("bot/commands/*.py")]
-    )
+    code = "\n".join(path.read_text() for path in ROOT.glob("bot/**/*.py"))
     quoted = set(re.findall(r"""["']([a-z_]+(?:\.[a-z_]+)+)["']""", code))
     stems = {key.removesuffix(".one").removesuffix(".many") for key in leaves("en")}
     areas = {key.split(".")[0] for key in stems}

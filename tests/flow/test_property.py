@@ -21,7 +21,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from simcord.backend.errors import SetupError
 
-from bot import delivery
+from bot.delivery import ladder
 from bot.settings import Settings
 from bot.store import State, Store
 from models.client import GenerationBusy, GenerationUnavailable
@@ -228,7 +228,7 @@ async def live(steps: list[tuple[str, int]], template: Path, folder: Path) -> No
 def test_nothing_is_lost_doubled_or_seen_elsewhere(
     sqlite_template: Path, monkeypatch: pytest.MonkeyPatch, steps: list[tuple[str, int]]
 ) -> None:
-    monkeypatch.setattr(delivery, "AWAY_PAUSES", (0.0, 0.0))
+    monkeypatch.setattr(ladder, "AWAY_PAUSES", (0.0, 0.0))
     monkeypatch.setattr("bot.worker.RETRY_SECONDS", 0.1)
     with tempfile.TemporaryDirectory() as folder:
         asyncio.run(live(steps, sqlite_template, Path(folder)))

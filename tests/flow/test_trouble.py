@@ -8,8 +8,8 @@ from typing import Any
 import discord
 import pytest
 
-from bot import delivery
 from bot.commands import submit
+from bot.delivery import ladder
 from bot.store import State
 from tests.flow.fake_service import FakeService
 from tests.flow.world import World
@@ -22,7 +22,7 @@ AS_BOT = "/channels/*/messages/*"
 
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(delivery, "AWAY_PAUSES", (0.0, 0.0))
+    monkeypatch.setattr(ladder, "AWAY_PAUSES", (0.0, 0.0))
 
 
 async def held(world: World, service: FakeService, command: str = "essay", **more: Any) -> int:

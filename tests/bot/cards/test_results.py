@@ -1,32 +1,21 @@
+"""The cards of essays and beats, and the limits that every card keeps."""
+
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
-import discord
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from bot import cards, limits
-from bot.cards import Card
 from bot.sentences import ENGLISH, Sentence
 from bot.store import State
 from bot.words import LOCALES, placeholders, words
 from models.contract import AudioFormat, Progress
 from tests.bot.asked import artifact, beat_request, beat_take, essay_done, essay_request
+from tests.bot.cards.wire import ids, payload
 
 SAY = words("en")
 MB = 2**20
-
-
-def payload(card: Card) -> dict[str, Any]:
-    view = card.view.to_components() if card.view is not None else []
-    return {"embeds": [card.embed.to_dict()], "components": view}
-
-
-def ids(card: Card) -> list[str]:
-    return [b["custom_id"] for row in payload(card)["components"] for b in row["components"]]
 
 
 @pytest.mark.parametrize("locale", LOCALES)
@@ -60,44 +49,11 @@ async def test_every_card_fits_in_every_language_however_much_was_typed(
         limits.check_message(payload(card))
 
 
-@given(st.text("ab *_`~|<@#>[]()\\\n", max_size=80))
-def test_nothing_typed_stays_markup(text: str) -> None:
-    plain = cards.plain(text)
-    bare = plain.replace("\\\\", "")
-    for sign in "*_`~|<":
-        assert bare.count(sign) == bare.count(f"\\{sign}")
-
-
-def test_nobody_is_mentioned_by_what_was_typed() -> None:
-    assert "@everyone" not in cards.plain("@everyone") and "@here" not in cards.plain("@here")
-    assert cards.plain("<@12> <#3> <t:1:R>") == "\\<@12> \\<#3> \\<t:1:R>"
-
-
-def test_place_and_time_are_said() -> None:
-    first = cards.queued(SAY, essay_request(), 0, None)
-    assert first.embed.description == "You are next."
-    third = cards.queued(SAY, essay_request(), 2, 60)
-    assert (third.embed.description or "").startswith("2 requests are before yours. Ready <t:")
-    assert (third.embed.description or "").endswith(":R>.")
-    assert first.embed.colour != cards.started(SAY, essay_request()).embed.colour
-
-
-async def test_an_open_request_can_only_be_cancelled_and_a_failed_one_only_tried_again() -> None:
-    assert ids(cards.started(SAY, essay_request())) == ["gw:cancel:12"]
-    ended = cards.ended(SAY, essay_request(), State.FAILED, "No.")
-    assert ids(ended) == ["gw:again:12", "gw:delete:12"]
-
-
 async def test_every_button_is_found_again_by_its_id() -> None:
     done = essay_done("Words and words. " * 600)
     for custom_id in ids(cards.essay(SAY, essay_request(), done, (), room=0)):
         match = cards.BUTTON_ID.fullmatch(custom_id)
         assert match is not None and match["id"] == "12"
-
-
-async def test_views_are_forgotten_by_discordpy() -> None:
-    view = cards.started(SAY, essay_request()).view
-    assert view is not None and view.is_finished()
 
 
 async def test_an_essays_pages_hold_all_of_it_and_break_between_words() -> None:
@@ -131,28 +87,3 @@ async def test_what_does_not_fit_is_named_with_its_size(tmp_path: Path) -> None:
     assert [file.kind for file in card.files] == ["png", "mid"]
     note = card.embed.fields[0].value or ""
     assert "beat-12.wav" in note and "3.0 MB, at most 2.0 MB" in note
-
-
-async def test_files_are_opened_anew_each_time(tmp_path: Path) -> None:
-    card = Card(discord.Embed(), files=(artifact(tmp_path, "mid"),))
-    first, second = card.open_files(), card.open_files()
-    assert first[0] is not second[0] and first[0].filename == "beat-12.mid"
-    for file in (*first, *second):
-        file.close()
-
-
-def test_only_files_that_are_still_there_count(tmp_path: Path) -> None:
-    kept, gone = artifact(tmp_path, "mid"), artifact(tmp_path, "png")
-    gone.path.unlink()
-    assert cards.existing([kept, gone]) == [kept]
-
-
-def test_a_request_is_named_by_what_is_known() -> None:
-    assert cards.headline(SAY, essay_request("the\n sea")) == "the sea"
-    assert cards.headline(SAY, beat_request()) == "lofi · 84 bpm · A minor"
-    made = beat_request(outcome=beat_take())
-    assert cards.headline(words("de"), made) == "lofi · 84 bpm · b-Moll"
-
-
-def test_sizes_are_written_for_people() -> None:
-    assert [cards.size(n) for n in (10, 2048, 5 * MB)] == ["1 kB", "2 kB", "5.0 MB"]
