@@ -16,10 +16,10 @@ from bot.asking import (
     seed_of,
 )
 from bot.files import Shelf
-from bot.filters import filter_of
+from bot.filters import blocked
 from bot.outlook import Forecast, Outlook
 from bot.own_styles import own_style
-from bot.parameters import AlbumParameters, EssayParameters, Parameters
+from bot.parameters import AlbumParameters, BeatParameters, EssayParameters, Parameters
 from bot.sentences import Sentence
 from bot.settings import Settings
 from bot.store import NOBODY, Artifact, GuildSettings, NewRequest, Request, Store, utc_now
@@ -68,7 +68,9 @@ class Admission:
             seed = seed_of(ask.parameters.get("seed"))
         except WrongValue as wrong:
             return Refused(wrong.sentence)
-        refusal = self._refuse_here(ask, parameters, guild)
+        refusal = _refuse_here(ask, parameters, guild)
+        if refusal is None and await blocked(guild, *_typed(parameters)):
+            refusal = Sentence("filtered_prompt")
         if refusal is not None:
             return Refused(refusal)
         async with self._door:
@@ -118,24 +120,6 @@ class Admission:
             sample=ask.sample,
         )
 
-    def _refuse_here(
-        self, ask: Ask, parameters: Parameters, guild: GuildSettings
-    ) -> Sentence | None:
-        places = {ask.channel_id, ask.parent_channel_id}
-        if guild.allowed_channels and not places & set(guild.allowed_channels):
-            return Sentence("channel_closed")
-        if isinstance(parameters, EssayParameters):
-            if guild.words_max and parameters.words > guild.words_max:
-                return Sentence("guild_words", high=guild.words_max)
-            if filter_of(guild).blocks(parameters.topic, parameters.opening):
-                return Sentence("filtered_prompt")
-        elif isinstance(parameters, AlbumParameters):
-            if filter_of(guild).blocks(parameters.title):
-                return Sentence("filtered_prompt")
-        elif guild.bars_max and parameters.bars > guild.bars_max:
-            return Sentence("guild_bars", high=guild.bars_max)
-        return None
-
     async def _refuse_now(
         self, ask: Ask, parameters: Parameters, guild: GuildSettings
     ) -> Sentence | None:
@@ -184,6 +168,27 @@ class Admission:
         """Say in how many minutes a tenth of the queue should be gone."""
         etas = [o.eta for _, o in await self._forecast.all(origin) if o.eta is not None]
         return max(1, math.ceil(etas[len(etas) // 10] / 60)) if etas else 1
+
+
+def _refuse_here(ask: Ask, parameters: Parameters, guild: GuildSettings) -> Sentence | None:
+    """Keep to where a guild wants requests, and how large."""
+    places = {ask.channel_id, ask.parent_channel_id}
+    if guild.allowed_channels and not places & set(guild.allowed_channels):
+        return Sentence("channel_closed")
+    if isinstance(parameters, EssayParameters):
+        if guild.words_max and parameters.words > guild.words_max:
+            return Sentence("guild_words", high=guild.words_max)
+    elif isinstance(parameters, BeatParameters):
+        if guild.bars_max and parameters.bars > guild.bars_max:
+            return Sentence("guild_bars", high=guild.bars_max)
+    return None
+
+
+def _typed(parameters: Parameters) -> tuple[str | None, ...]:
+    """List the texts of a person's own in a request."""
+    if isinstance(parameters, EssayParameters):
+        return (parameters.topic, parameters.opening)
+    return (parameters.title,) if isinstance(parameters, AlbumParameters) else ()
 
 
 def _used_up(key: str, limit: int, used: int) -> Sentence:

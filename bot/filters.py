@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 import unicodedata
 from functools import lru_cache
@@ -13,7 +14,7 @@ from bot.store import GuildSettings
 
 log = structlog.get_logger()
 
-#: Longest time that all patterns of a guild may take on one text, in seconds; all others wait.
+#: Longest time that all patterns of a guild may take on what is looked at together, in seconds.
 PATTERN_SECONDS = 0.2
 _WORD = regex.compile(r"[\p{L}\p{N}]+")
 
@@ -40,16 +41,26 @@ class Filter:
         except regex.error as error:
             raise PatternError(str(error)) from error
 
+    def __bool__(self) -> bool:
+        """Say whether anything is not allowed."""
+        return bool(self._words or self._patterns)
+
     def blocks(self, *texts: str | None) -> bool:
         """Say whether any text has a blocked word or matches a blocked pattern."""
-        return any(self._blocks(fold(text)) for text in texts if text)
+        end = time.monotonic() + PATTERN_SECONDS
+        return any(self._blocks(fold(text), end) for text in texts if text)
 
-    def _blocks(self, text: str) -> bool:
+    def _blocks(self, text: str, end: float) -> bool:
         spaced = f" {' '.join(_words_of(text))} "
         if any(f" {word} " in spaced for word in self._words):
             return True
-        end = time.monotonic() + PATTERN_SECONDS
         return any(_matches(pattern, text, end - time.monotonic()) for pattern in self._patterns)
+
+
+async def blocked(settings: GuildSettings, *texts: str | None) -> bool:
+    """Say whether a guild does not allow any of the texts; nobody else waits meanwhile."""
+    guild = filter_of(settings)
+    return bool(guild) and await asyncio.to_thread(guild.blocks, *texts)
 
 
 @lru_cache(maxsize=256)
@@ -64,7 +75,9 @@ def _words_of(text: str) -> list[str]:
 
 def _matches(pattern: regex.Pattern[str], text: str, seconds: float) -> bool:
     try:
-        return pattern.search(text, timeout=max(seconds, 1e-3)) is not None
+        # Concurrent: a long search lets other threads run, the event loop above all.
+        found = pattern.search(text, timeout=max(seconds, 1e-3), concurrent=True)
+        return found is not None
     except TimeoutError:
         # A text made to exhaust the pattern must not get past it.
         log.warning("filter.timeout", pattern=pattern.pattern)

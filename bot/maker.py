@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import time
 from collections.abc import AsyncGenerator, Awaitable
 from contextlib import aclosing
 from typing import Protocol, TypeVar
@@ -10,13 +12,13 @@ from typing import Protocol, TypeVar
 import structlog
 
 from bot.files import Shelf
-from bot.filters import filter_of
+from bot.filters import blocked, filter_of
 from bot.frontend import FrontEnd, Result
 from bot.limits import UPLOAD_REQUEST
 from bot.own_styles import named, prompt_style
 from bot.parameters import AlbumParameters, BeatParameters, EssayParameters
 from bot.sentences import Sentence
-from bot.store import SAMPLE, Artifact, Outcome, Request, Store
+from bot.store import SAMPLE, Artifact, GuildSettings, Outcome, Request, Store
 from bot.store.mapping import stripped
 from models.client import GenerationRefused, GenerationUnavailable
 from models.contract import (
@@ -40,6 +42,8 @@ T = TypeVar("T", bound=BeatTake | AlbumTake)
 
 #: Bytes left to an album's medley, cover and card beside its zip in one upload.
 BESIDE_ALBUM = 2 * 2**20
+#: How often a text in a guild with filters is looked at while it is being written.
+LOOK_SECONDS = 1.0
 
 
 class Blocked(Exception):
@@ -89,8 +93,8 @@ class Maker:
         if found is not None:
             return found
         made = named(await self._generate(request, front), request.parameters)
-        guild = filter_of(await self._store.guilds.get(request.guild_id))
-        if guild.blocks(*_words_of(made)):
+        guild = await self._store.guilds.get(request.guild_id)
+        if await blocked(guild, *_words_of(made)):
             raise Blocked
         artifacts = await self._shelf.keep(request.id, made)
         if not await self._store.requests.keep(request, made, artifacts):
@@ -101,7 +105,8 @@ class Maker:
         if request.outcome is None:
             return None
         artifacts = await self._store.artifacts.of(request.id)
-        return _result(request.outcome, artifacts) if self._shelf.whole(artifacts) else None
+        whole = await asyncio.to_thread(self._shelf.whole, artifacts)  # albums are large
+        return _result(request.outcome, artifacts) if whole else None
 
     async def _generate(self, request: Request, front: FrontEnd) -> Outcome:
         wanted = request.parameters
@@ -123,17 +128,40 @@ class Maker:
             opening=wanted.opening,
             version=wanted.version,
         )
-        so_far = ""
+        so_far, shown = "", _Shown(await self._store.guilds.get(request.guild_id))
         async with aclosing(_watched(self._client.essay(asked))) as stream:
             async for event in stream:
                 if isinstance(event, EssayDelta):
                     so_far += event.text
-                    await quietly(front.text(request, so_far))
+                    if await shown.allows(so_far):
+                        await quietly(front.text(request, so_far))
                 elif isinstance(event, Progress):
                     await quietly(front.progress(request, event))
                 elif isinstance(event, EssayDone):
                     return event
         raise Broken(Sentence("unavailable"))
+
+
+class _Shown:
+    """What of a text may be shown while it is being written.
+
+    The verdict is about the whole text; but what has been shown cannot be taken back.
+    """
+
+    def __init__(self, guild: GuildSettings) -> None:
+        self._guild = guild
+        self._filtered = bool(filter_of(guild))
+        self._looked = float("-inf")
+
+    async def allows(self, so_far: str) -> bool:
+        """Say whether the text so far may be shown; it is not looked at for each word."""
+        if not self._filtered:
+            return True
+        now = time.monotonic()
+        if now - self._looked < LOOK_SECONDS:
+            return False  # cards are edited less often than that
+        self._looked = now
+        return not await blocked(self._guild, so_far)
 
 
 async def sample_of(request: Request, store: Store, shelf: Shelf) -> bytes | None:

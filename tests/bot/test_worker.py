@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import hashlib
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -10,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from bot import files
 from bot.frontend import Undeliverable
 from bot.sentences import Sentence
 from bot.settings import Settings
-from bot.store import Request, State, Store
+from bot.store import Artifact, Request, State, Store
 from bot.worker import Worker
 from models.client import GenerationBusy, GenerationRefused, GenerationUnavailable
 from tests.bot.doubles import Listener, Script, ScriptedClient
@@ -242,6 +244,48 @@ async def test_a_blocked_text_is_neither_shown_nor_kept(
     assert (row.state, row.outcome) == (State.REFUSED, None)
     assert front.sentences[made.id] == Sentence("filtered_output")
     assert made.id not in front.results and await sqlite_store.artifacts.of(made.id) == ()
+
+
+async def test_a_blocked_word_is_not_shown_while_it_is_written_either(
+    sqlite_store: Store, quick: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.maker.LOOK_SECONDS", 0.0)
+    await sqlite_store.guilds.change(7, blocked_words=["three"])
+    made, front = await sqlite_store.requests.create(replace(essay(1), guild_id=7)), Listener()
+    client = ScriptedClient(Script(text="One two three four."))
+    async with working(sqlite_store, client, front, quick):
+        assert (await ended(sqlite_store, made)).state is State.REFUSED
+    assert front.texts[made.id] == "One two "
+
+
+async def test_a_word_that_only_began_like_a_blocked_one_passes(
+    sqlite_store: Store, quick: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.maker.LOOK_SECONDS", 0.0)
+    await sqlite_store.guilds.change(7, blocked_patterns=["two $"])
+    made, front = await sqlite_store.requests.create(replace(essay(1), guild_id=7)), Listener()
+    async with working(sqlite_store, ScriptedClient(), front, quick):
+        assert (await ended(sqlite_store, made)).state is State.DONE
+    assert front.texts[made.id] == "One two three. "
+
+
+async def test_files_found_after_a_crash_are_checked_where_nobody_waits(
+    sqlite_store: Store, quick: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[threading.Thread] = []
+    whole = files._is_whole
+
+    def watched(artifact: Artifact) -> bool:
+        seen.append(threading.current_thread())
+        return whole(artifact)
+
+    monkeypatch.setattr(files, "_is_whole", watched)
+    front = Listener()
+    front.trouble = lambda request: RuntimeError("away") if request.attempts == 1 else None
+    made = await sqlite_store.requests.create(essay(1))
+    async with working(sqlite_store, ScriptedClient(), front, quick):
+        assert (await ended(sqlite_store, made)).state is State.DONE
+    assert seen and threading.main_thread() not in seen
 
 
 async def test_cancelling_closes_the_stream(store: Store, quick: Settings) -> None:
