@@ -19,10 +19,16 @@ from bot.files import Shelf
 from bot.filters import blocked
 from bot.outlook import Forecast, Outlook
 from bot.own_styles import own_style
-from bot.parameters import AlbumParameters, BeatParameters, EssayParameters, Parameters
+from bot.parameters import (
+    AlbumParameters,
+    BeatParameters,
+    EssayParameters,
+    Parameters,
+    size_of,
+)
 from bot.sentences import Sentence
 from bot.settings import Settings
-from bot.store import NOBODY, Artifact, GuildSettings, NewRequest, Request, Store, utc_now
+from bot.store import NOBODY, Artifact, GuildSettings, NewRequest, Request, Standing, Store, utc_now
 from bot.styles import Styles
 from models.contract import BARS_MAX, WORDS_MAX
 from models.registry import Registry
@@ -125,44 +131,33 @@ class Admission:
     ) -> Sentence | None:
         if ask.user_id == NOBODY:
             return None
-        requests, settings = self._store.requests, self._settings
-        waiting = await requests.queued(ask.origin)
-        if waiting >= settings.queue_limit:
-            return Sentence("queue_full", count=waiting, minutes=await self._minutes(ask.origin))
-        count = await requests.open_of(ask.user_id)
-        if count >= settings.user_open_limit:
-            return Sentence("user_open", count=count)
+        asked, settings = self._store.requests.standing, self._settings
+        now = await asked(ask.origin, ask.user_id, ask.guild_id, _midnight(utc_now()))
+        if now.queued >= settings.queue_limit:
+            minutes = await self._minutes(ask.origin)
+            return Sentence("queue_full", count=now.queued, minutes=minutes)
+        if now.open >= settings.user_open_limit:
+            return Sentence("user_open", count=now.open)
         cost = parameters.tracks if isinstance(parameters, AlbumParameters) else 1
-        return await self._refuse_quota(ask, cost, guild) or await self._refuse_hurry(ask, guild)
+        return self._refuse_quota(ask, cost, guild, now) or _refuse_hurry(guild, now)
 
-    async def _refuse_quota(self, ask: Ask, cost: int, guild: GuildSettings) -> Sentence | None:
+    def _refuse_quota(
+        self, ask: Ask, cost: int, guild: GuildSettings, now: Standing
+    ) -> Sentence | None:
         """Keep to what a day allows; a record costs as many requests as it has tracks."""
-        since, today = self._store.requests.since, _midnight(utc_now())
         limit = self._settings.user_daily_limit
-        used = await since(today, user_id=ask.user_id)
-        if used + cost > limit:
-            return _used_up("user_daily", limit, used)
+        if now.today + cost > limit:
+            return _used_up("user_daily", limit, now.today)
         if ask.guild_id is None:
             return None
         limit = min(guild.user_daily_limit or limit, limit)
-        used = await since(today, user_id=ask.user_id, guild_id=ask.guild_id)
-        if used + cost > limit:
-            return _used_up("user_daily", limit, used)
+        if now.today_here + cost > limit:
+            return _used_up("user_daily", limit, now.today_here)
         limit = self._settings.guild_daily_limit
         limit = min(guild.daily_limit or limit, limit)
-        used = await since(today, guild_id=ask.guild_id)
-        if used + cost > limit:
-            return _used_up("guild_daily", limit, used)
+        if now.guild_today + cost > limit:
+            return _used_up("guild_daily", limit, now.guild_today)
         return None
-
-    async def _refuse_hurry(self, ask: Ask, guild: GuildSettings) -> Sentence | None:
-        if not guild.cooldown_seconds:
-            return None
-        last = await self._store.requests.last_asked(ask.user_id)
-        if last is None:
-            return None
-        left = guild.cooldown_seconds - (utc_now() - last).total_seconds()
-        return Sentence("cooldown", seconds=math.ceil(left)) if left > 0 else None
 
     async def _minutes(self, origin: str) -> int:
         """Say in how many minutes a tenth of the queue should be gone."""
@@ -175,13 +170,21 @@ def _refuse_here(ask: Ask, parameters: Parameters, guild: GuildSettings) -> Sent
     places = {ask.channel_id, ask.parent_channel_id}
     if guild.allowed_channels and not places & set(guild.allowed_channels):
         return Sentence("channel_closed")
-    if isinstance(parameters, EssayParameters):
-        if guild.words_max and parameters.words > guild.words_max:
-            return Sentence("guild_words", high=guild.words_max)
-    elif isinstance(parameters, BeatParameters):
-        if guild.bars_max and parameters.bars > guild.bars_max:
-            return Sentence("guild_bars", high=guild.bars_max)
+    words = guild.words_max if isinstance(parameters, EssayParameters) else None
+    bars = guild.bars_max if isinstance(parameters, BeatParameters) else None
+    if words and size_of("essay", parameters) > words:
+        return Sentence("guild_words", high=words)
+    if bars and size_of("beat", parameters) > bars:
+        return Sentence("guild_bars", high=bars)
     return None
+
+
+def _refuse_hurry(guild: GuildSettings, now: Standing) -> Sentence | None:
+    """Keep to the pause that a guild wants between a person's requests."""
+    if not guild.cooldown_seconds or now.last_asked is None:
+        return None
+    left = guild.cooldown_seconds - (utc_now() - now.last_asked).total_seconds()
+    return Sentence("cooldown", seconds=math.ceil(left)) if left > 0 else None
 
 
 def _typed(parameters: Parameters) -> tuple[str | None, ...]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from statistics import fmean, linear_regression
 
 from bot.parameters import KINDS, Kind, size_of
-from bot.store import Request, State, Store
+from bot.store import Request, Store
 
 #: How long measured durations are used before they are asked for again, in seconds.
 FRESH_SECONDS = 10.0
@@ -77,7 +77,7 @@ class Forecast:
 
     async def _reckon(self, line: Sequence[tuple[Kind, int]]) -> list[Outlook]:
         await self._measure()
-        running = (await self._store.requests.depth()).get(State.RUNNING, 0)
+        running = await self._store.requests.running()
         ahead = 0.0 if running < self._workers else self._typical() / 2
         found = []
         for place, (kind, size) in enumerate(line):

@@ -39,6 +39,7 @@ from bot.store.shapes import (
     Request,
     Run,
     RunState,
+    Standing,
     Style,
     utc_now,
 )
@@ -70,6 +71,7 @@ __all__ = [
     "Request",
     "Run",
     "RunState",
+    "Standing",
     "State",
     "Store",
     "StoreError",

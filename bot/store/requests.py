@@ -3,19 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Select, and_, case, delete, func, select, update
+from sqlalchemy import (
+    ColumnElement,
+    ScalarSelect,
+    Select,
+    and_,
+    case,
+    delete,
+    false,
+    func,
+    select,
+    update,
+)
 
 from bot.parameters import SIZES, Kind
 from bot.store import mapping
 from bot.store.queue import turn
 from bot.store.recovery import Recovery
-from bot.store.shapes import Event, Page, Request
+from bot.store.shapes import Event, Page, Request, Standing
 from bot.store.states import FINAL, OPEN, State
 from bot.store.tables import events, requests
 
 __all__ = ["Requests"]
+
+#: Whose speeds may still be true.
+LATELY = timedelta(days=7)
 
 
 class Requests(Recovery):
@@ -74,39 +88,27 @@ class Requests(Recovery):
         async with self._db.read() as db:
             return {State(state): count for state, count in (await db.execute(asked)).all()}
 
-    async def queued(self, origin: str) -> int:
-        """Count the requests of an origin that wait."""
-        return await self._count(
-            and_(requests.c.state == State.QUEUED, requests.c.origin == origin)
+    async def running(self) -> int:
+        """Count the requests being worked on."""
+        return await self._count(requests.c.state == State.RUNNING)
+
+    async def standing(
+        self, origin: str, user_id: int, guild_id: int | None, today: datetime
+    ) -> Standing:
+        """Count all that the door asks about, at once: people wait for the answer."""
+        mine = requests.c.user_id == user_id
+        waits = and_(requests.c.state == State.QUEUED, requests.c.origin == origin)
+        here = false() if guild_id is None else requests.c.guild_id == guild_id
+        asked = select(
+            _how_many(waits),
+            _how_many(and_(mine, requests.c.state.in_(OPEN))),
+            _cost(mine, today),
+            _cost(and_(mine, here), today),
+            _cost(here, today),
+            select(func.max(requests.c.created_at)).where(mine).scalar_subquery(),
         )
-
-    async def open_of(self, user_id: int) -> int:
-        """Count a user's requests that are not over."""
-        return await self._count(and_(requests.c.user_id == user_id, requests.c.state.in_(OPEN)))
-
-    async def since(
-        self, moment: datetime, *, user_id: int | None = None, guild_id: int | None = None
-    ) -> int:
-        """Count what a user (of a guild) or a guild asked for; our own failures do not count.
-
-        A record counts as many times as it has tracks.
-        """
-        wanted = [requests.c.created_at >= moment, requests.c.state != State.FAILED]
-        if user_id is not None:
-            wanted.append(requests.c.user_id == user_id)
-        if guild_id is not None:
-            wanted.append(requests.c.guild_id == guild_id)
-        tracks = requests.c.parameters["tracks"].as_integer()
-        cost = func.sum(case((requests.c.kind == "album", tracks), else_=1))
         async with self._db.read() as db:
-            return int((await db.execute(select(cost).where(and_(*wanted)))).scalar_one() or 0)
-
-    async def last_asked(self, user_id: int) -> datetime | None:
-        """Tell when a user last asked for something."""
-        asked = select(func.max(requests.c.created_at)).where(requests.c.user_id == user_id)
-        async with self._db.read() as db:
-            moment: datetime | None = (await db.execute(asked)).scalar_one()
-        return moment
+            return Standing(*(await db.execute(asked)).one())
 
     async def durations(self, kind: Kind, limit: int = 50) -> list[tuple[int, float]]:
         """List sizes of the last finished requests and the seconds they took, newest first."""
@@ -117,8 +119,10 @@ class Requests(Recovery):
                 requests.c.kind == kind,
                 requests.c.state == State.DONE,
                 requests.c.started_at.is_not(None),
+                requests.c.created_at > self._db.clock() - LATELY,
             )
-            .order_by(requests.c.finished_at.desc())
+            # By the index, for there may be millions: these are the last finished, too.
+            .order_by(requests.c.created_at.desc())
             .limit(limit)
         )
         async with self._db.read() as db:
@@ -170,3 +174,15 @@ class Requests(Recovery):
         asked = select(func.count()).select_from(requests).where(where)
         async with self._db.read() as db:
             return int((await db.execute(asked)).scalar_one())
+
+
+def _how_many(where: ColumnElement[bool]) -> ScalarSelect[int]:
+    return select(func.count()).select_from(requests).where(where).scalar_subquery()
+
+
+def _cost(where: ColumnElement[bool], since: datetime) -> ScalarSelect[int]:
+    """Count what was asked for; our own failures do not count."""
+    tracks = requests.c.parameters["tracks"].as_integer()
+    cost = func.sum(case((requests.c.kind == "album", tracks), else_=1))
+    counted = and_(where, requests.c.created_at >= since, requests.c.state != State.FAILED)
+    return select(func.coalesce(cost, 0)).where(counted).scalar_subquery()

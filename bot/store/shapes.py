@@ -109,6 +109,23 @@ class Pulse:
 
 
 @dataclass(frozen=True)
+class Standing:
+    """What the door looks at; of today each record counts as many times as it has tracks."""
+
+    #: Requests of the origin that wait.
+    queued: int
+    #: Requests of the user that are not over.
+    open: int
+    #: What the user asked for today: everywhere, and in the guild.
+    today: int
+    today_here: int
+    #: What everybody in the guild asked for today.
+    guild_today: int
+    #: When the user last asked for something.
+    last_asked: datetime | None
+
+
+@dataclass(frozen=True)
 class Page:
     """One page of a list, newest first."""
 

@@ -120,7 +120,7 @@ async def test_each_wrong_value_has_its_sentence(
 ) -> None:
     wanted = Ask(kind=kind, parameters={"topic": "The sea", **values}, user_id=1)
     assert await refusal(admission, wanted) == key
-    assert await sqlite_store.requests.queued("discord") == 0
+    assert await sqlite_store.requests.depth() == {}
 
 
 @pytest.mark.parametrize(

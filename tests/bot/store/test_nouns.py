@@ -5,15 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
+from sqlalchemy import event
 
 from bot.store import (
     Artifact,
     GuildSettings,
     NewRun,
     RunState,
+    Standing,
     State,
     Store,
     StoreError,
@@ -112,29 +115,56 @@ async def test_counting(store: Store) -> None:
     for user in (1, 1, 2):
         await store.requests.create(replace(essay(user), guild_id=5))
     await store.requests.finish(await claim(store), None)
-    assert await store.requests.open_of(1) == 1
-    assert await store.requests.queued("discord") == 2
+    assert await store.requests.running() == 0
     assert await store.requests.depth() == {State.QUEUED: 2, State.DONE: 1}
-    before = utc_now() - timedelta(minutes=1)
-    assert await store.requests.since(before, user_id=1) == 2
-    assert await store.requests.since(before, guild_id=5) == 3
-    assert await store.requests.since(before, user_id=1, guild_id=6) == 0
-    assert await store.requests.since(utc_now() + timedelta(minutes=1)) == 0
+    before, after = (utc_now() + timedelta(minutes=n) for n in (-1, 1))
+    now = await store.requests.standing("discord", 1, 5, before)
+    assert (now.queued, now.open, now.today, now.today_here, now.guild_today) == (2, 1, 2, 2, 3)
+    assert now.last_asked is not None and before < now.last_asked < after
+    elsewhere = await store.requests.standing("console", 2, 6, before)
+    assert elsewhere == replace(elsewhere, queued=0, open=1, today=1, today_here=0, guild_today=0)
+    nobody = await store.requests.standing("discord", 3, None, before)
+    assert nobody == Standing(2, 0, 0, 0, 0, None)
+    later = await store.requests.standing("discord", 1, 5, after)
+    assert (later.today, later.today_here, later.guild_today) == (0, 0, 0)
     ((size, seconds),) = await store.requests.durations("essay")
     assert (size, round(seconds)) == (50, 0)
     assert await store.requests.durations("beat") == []
-    last = await store.requests.last_asked(2)
-    assert last is not None and utc_now() - last < timedelta(minutes=1)
-    assert await store.requests.last_asked(3) is None
 
 
 async def test_a_record_counts_as_many_times_as_it_has_tracks(store: Store) -> None:
     long_ago = datetime(2000, 1, 1, tzinfo=UTC)
-    assert await store.requests.since(long_ago, user_id=1) == 0
     for new in (album(1, tracks=8), beat(1), essay(1), album(2, tracks=3)):
         await store.requests.create(replace(new, guild_id=7))
-    assert await store.requests.since(long_ago, user_id=1) == 10
-    assert await store.requests.since(long_ago, guild_id=7) == 13
+    now = await store.requests.standing("discord", 1, 7, long_ago)
+    assert (now.today, now.today_here, now.guild_today) == (10, 10, 13)
+
+
+async def test_what_people_wait_for_never_reads_every_row(sqlite_store: Store) -> None:
+    """There may be millions of old requests; each question has an index for its answer."""
+    asked: list[tuple[str, Any]] = []
+    engine = sqlite_store._db.engine.sync_engine
+
+    def note(_: Any, __: Any, statement: str, parameters: Any, ___: Any, ____: Any) -> None:
+        if statement.startswith(("SELECT", "UPDATE")):
+            asked.append((statement, parameters))
+
+    event.listen(engine, "before_cursor_execute", note)
+    requests = sqlite_store.requests
+    await requests.standing("discord", 1, 5, utc_now())
+    await requests.running()
+    await requests.durations("essay")
+    await requests.line("discord")
+    await requests.waiting(["discord"], 25)
+    await requests.claim(["discord"], "worker")
+    await requests.recover(timedelta(seconds=30))
+    event.remove(engine, "before_cursor_execute", note)
+    assert len(asked) == 7
+    async with sqlite_store._db.read() as db:
+        for statement, parameters in asked:
+            found = await db.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
+            steps = [row[3] for row in found.all()]
+            assert steps and not any(step.startswith("SCAN requests") for step in steps), steps
 
 
 async def test_places_follow_the_order_of_service(store: Store) -> None:
