@@ -1,11 +1,15 @@
-"""Swap the essay model under full load and count what the readers notice.
+"""Swap the essay model under full load, roll back, and count what the readers notice.
 
-``python -m benchmarks.hot_swap [--registry DIR] [--streams 32] [--words 300]``: a real server
-process, N essays streaming at once, twice as many in all. In the middle the live alias moves to
-another version, never loaded before, and the service reloads. Reported: failed essays, essays that
-are not word for word what their version writes without a swap (mixed), the longest silence between
-two pieces, by how much the engine's slowest step during the swap exceeded its usual one (stall),
-and how long the swap and a rollback took.
+    python -m benchmarks.hot_swap [--registry DIR] [--versions previous,live] [--streams 32]
+                                  [--words 300]
+
+A real server process, N essays streaming at once, twice as many in all. While they stream, the live
+alias moves from the first version to the second, never loaded before, and the service reloads; a
+little later the registry rolls back and the service reloads again. A registry with one version
+alone gets a second one that writes otherwise. Reported: failed essays, essays that are not word for
+word what their version writes without a swap (mixed), the longest silence between two pieces, by
+how much the engine's slowest step exceeded its usual one (stall), and how long swap and rollback
+took.
 """
 
 from __future__ import annotations
@@ -18,7 +22,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,7 +32,7 @@ from safetensors.torch import load_file, save_file
 
 from models.client import GenerationClient, GenerationError
 from models.contract import EssayDelta, EssayDone, EssayRequest, Family
-from models.registry import MANIFEST, SHIPPED, Registry, Version
+from models.registry import MANIFEST, SHIPPED, Registry, RegistryError, Version
 
 ROOT = Path(__file__).parents[1]
 TOPICS = ("Rivers", "Learning at home", "The price of success", "Friendship", "Cities at night")
@@ -86,10 +90,13 @@ class Swap:
     stall: float | None  # seconds beyond a usual step, as the engine itself measured it
 
 
-async def swap(client: GenerationClient, registry: Registry, name: str) -> Swap:
-    """Move the alias and reload."""
+async def swap(client: GenerationClient, registry: Registry, name: str | None = None) -> Swap:
+    """Move the alias to a version, or back to the one before, and reload."""
     begun = time.monotonic()
-    registry.move_alias("essay", "live", name, "hot swap benchmark")
+    if name is None:
+        registry.rollback("essay", "hot swap benchmark")
+    else:
+        registry.move_alias("essay", "live", name, "hot swap benchmark")
     done = await client.reload(Family.ESSAY)
     return Swap(begun, time.monotonic(), done.stall)
 
@@ -107,8 +114,9 @@ async def measure(
         readers = asyncio.create_task(crowd(client, seeds, words, streams))
         await asyncio.sleep(seconds / 4)  # the first half is at its middle
         swapped = await swap(client, registry, second)
+        await asyncio.sleep(seconds / 4)
+        rolled = await swap(client, registry)
         told = await readers
-        rolled = await swap(client, registry, first)
         await swap(client, registry, second)
         alone[second] = await crowd(client, seeds, words, streams)
     return report(told, alone, swapped, rolled, (first, second))
@@ -134,30 +142,51 @@ def report(
         "versions_differ": sum(texts[first][s] != texts[second][s] for s in texts[first]),
         "longest_gap_ms": round(max(r.longest_gap(swapped.begun) for r in told), 1),
         "longest_gap_without_swap_ms": round(max(r.longest_gap() for r in alone[first]), 1),
-        "stall_beyond_a_step_ms": None if swapped.stall is None else round(1000 * swapped.stall, 1),
+        "stall_beyond_a_step_ms": milliseconds(swapped.stall),
+        "rollback_stall_beyond_a_step_ms": milliseconds(rolled.stall),
         "swap_s": round(swapped.ended - swapped.begun, 3),
         "rollback_s": round(rolled.ended - rolled.begun, 3),
+        "versions": list(names),
     }
 
 
-def prepare(source: Registry, root: Path) -> tuple[Registry, tuple[str, str]]:
-    """Make a registry with the live version and a second one that writes otherwise."""
-    live = source.resolve("essay")
+def milliseconds(seconds: float | None) -> float | None:
+    """Round what was measured; None stays None."""
+    return None if seconds is None else round(1000 * seconds, 1)
+
+
+def prepare(
+    source: Registry, root: Path, wanted: Sequence[str] = ()
+) -> tuple[Registry, tuple[str, str]]:
+    """Make a registry with both versions; where there is one alone, it gets a rival."""
     registry = Registry(root, None)
+    alone = len(source.versions("essay")) < 2
+    chosen = [] if alone else [source.resolve("essay", name) for name in wanted]
+    if len({version.name for version in chosen}) < 2:
+        return registry, rivals(source.resolve("essay"), registry, root.parent)
+    for version in chosen:
+        version.verify()
+        publish(registry, version, version.name, version.path)
+    registry.move_alias("essay", "live", chosen[0].name)
+    return registry, (chosen[0].name, chosen[1].name)
+
+
+def rivals(live: Version, registry: Registry, beside: Path) -> tuple[str, str]:
+    """Publish a version, and a second one like it that writes otherwise."""
     for name, noise in (("swap-a", 0.0), ("swap-b", 0.05)):
-        folder = root.parent / name
+        folder = beside / name
         shutil.copytree(live.path, folder, ignore=shutil.ignore_patterns(MANIFEST))
         if noise:
             shake(folder / "model.safetensors", noise)
         publish(registry, live, name, folder)
     registry.move_alias("essay", "live", "swap-a")
-    return registry, ("swap-a", "swap-b")
+    return "swap-a", "swap-b"
 
 
-def publish(registry: Registry, live: Version, name: str, folder: Path) -> None:
+def publish(registry: Registry, original: Version, name: str, folder: Path) -> None:
     """Publish a copy with what the manifest of the original says about it."""
-    kept = {k: v for k, v in live.manifest.items() if k not in ("files", "version", "parent")}
-    registry.publish("essay", name, folder, parent=live.name, facts=kept)
+    kept = {k: v for k, v in original.manifest.items() if k not in ("files", "version", "parent")}
+    registry.publish("essay", name, folder, parent=original.parent, facts=kept)
 
 
 def shake(weights: Path, noise: float) -> None:
@@ -197,13 +226,18 @@ def main() -> None:
     """Run the benchmark and print one JSON object."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--registry", type=Path, default=SHIPPED)
+    parser.add_argument("--versions", default="previous,live", help="from,to: names or aliases")
     parser.add_argument("--streams", type=int, default=32)
     parser.add_argument("--words", type=int, default=300)
     parser.add_argument("--device", default="auto")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        registry, names = prepare(Registry(args.registry, None), root / "registry")
+        source = Registry(args.registry, None)
+        try:
+            registry, names = prepare(source, root / "registry", args.versions.split(","))
+        except RegistryError as error:
+            sys.exit(str(error))
         with served(root / "registry", root, args.device) as url:
             figures = asyncio.run(
                 measure(url, registry, names, streams=args.streams, words=args.words)
