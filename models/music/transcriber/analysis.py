@@ -11,7 +11,7 @@ from models.music.midi import find_key
 from models.music.transcriber.decoding import LONGEST, RATE, TranscriptionError, decode
 from models.music.transcriber.drums import drum_activity, hits_of
 from models.music.transcriber.net import Ears, load_ears
-from models.music.transcriber.notes import Heard, Scene, judge, notes_of
+from models.music.transcriber.notes import Heard, Scene, judge, notes_of, without_overtones
 from models.music.transcriber.parts import split
 from models.music.transcriber.pitches import FRAME, hear_pitches
 from models.music.transcriber.pulse import find_pulse
@@ -79,7 +79,7 @@ def transcription_of(
     activity = drum_activity(bands, ears)
     scene = Scene(pitches, semitones(sound), activity)
     candidates = judge(scene, ears)
-    notes = notes_of(scene, candidates, ears.note_threshold)
+    notes = without_overtones(notes_of(scene, candidates, ears.note_threshold), scene)
     hits = hits_of(activity, bands, ears)
     if not notes and not hits:
         raise TranscriptionError("No notes could be heard in the audio.")

@@ -6,6 +6,7 @@ the pitches at musical distances, the spectrum before and after, and the drums o
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,6 +31,10 @@ _SPECTRUM = (-10, -6, -3, -1, 0, 1, 2, 3, 5, 8, 14)
 _HARMONICS, _AFTER = (12, 19, 24, 28), (-2, 0, 1, 7)
 _PLAIN = 0.5  # an onset that is clear enough to say what a song is made of
 _OVERTONES = (-24, -19, -12, -1, 1, 12, 19, 24)
+_FALSE_ABOVE = (12, 19)  # semitones of the overtones that a bright sound has taken for notes
+_TOGETHER = 0.05  # seconds between a tone and its overtone
+_FEWEST, _SHARE = 20, 0.4  # of the tones with nothing below: so many have the overtone
+_BRIGHT, _EVEN = 0.6, 0.5  # its level above the tone's: at least this, with so little spread
 
 
 @dataclass(frozen=True, order=True)
@@ -141,6 +146,36 @@ def notes_of(scene: Scene, candidates: Candidates, threshold: float) -> list[Hea
                 )
             )
     return sorted(notes)
+
+
+def without_overtones(notes: Sequence[Heard], scene: Scene) -> list[Heard]:
+    """Drop what is the overtone of one sound, such as a distorted guitar's, all recording long.
+
+    A single octave may be played or not. But where a note stands above nearly every tone, and
+    always by the same measure louder than it, no second voice plays.
+    """
+    start, pitch = (np.array([getattr(n, f) for n in notes]) for f in ("start", "pitch"))
+    near = np.abs(start[:, None] - start) <= _TOGETHER if len(notes) else np.zeros((0, 0), bool)
+    above = pitch[:, None] - pitch  # of a note (row) over another (column)
+    rooted = ~(near & (above > 0)).any(axis=1)
+    level = _levels(notes, scene)
+    false = np.zeros(len(notes), np.bool_)
+    for interval in _FALSE_ABOVE:
+        pairs = near & (above == interval)
+        if pairs.any(axis=1).sum() < _FEWEST or pairs.any(axis=0)[rooted].mean() < _SHARE:
+            continue
+        upper, lower = np.nonzero(pairs)
+        gain = level[upper] - level[lower]
+        if gain.mean() >= _BRIGHT and gain.std() <= _EVEN:
+            false[upper] = True
+    return [note for note, wrong in zip(notes, false, strict=True) if not wrong]
+
+
+def _levels(notes: Sequence[Heard], scene: Scene) -> Matrix:
+    """Give the log energy at each note's pitch soon after it begins."""
+    frame = np.array([int(n.start / FRAME) + 3 for n in notes], np.int64)
+    column = np.array([n.pitch - LOWEST for n in notes], np.int64)
+    return scene.spectrum[np.minimum(frame, len(scene.spectrum) - 1), column]
 
 
 def _end(curve: Matrix, start: int, limit: int) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import wave
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -25,8 +26,8 @@ from models.music.transcriber import transcription as writing
 from models.music.transcriber.decoding import RATE, decode
 from models.music.transcriber.drums import DRUMS, Hit, hits_of
 from models.music.transcriber.net import Ears, load_ears
-from models.music.transcriber.notes import Heard, Scene
-from models.music.transcriber.pitches import HOP, Pitches, hear_pitches
+from models.music.transcriber.notes import Heard, Scene, without_overtones
+from models.music.transcriber.pitches import FRAME, HOP, LOWEST, PITCHES, Pitches, hear_pitches
 from models.music.transcriber.pulse import Pulse, find_pulse
 from models.music.transcriber.spectrum import BANDS, SEMITONES, broad_bands, semitones
 from models.music.voices import DEFAULT_SOUNDFONT
@@ -245,6 +246,48 @@ def test_long_songs_are_judged_in_blocks_alike(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(parts, "_BLOCK", 7)
     assert np.array_equal(parts.part_features(notes, scene), whole)
     assert len(whole) == 200 and len(parts.part_features([], scene)) == 0
+
+
+def scene_of(notes: list[Heard], level: dict[Heard, float]) -> Scene:
+    """Make the pictures of notes that sound as loud (log energy) as they are told to."""
+    frames = 2000
+    spectrum = np.full((frames, SEMITONES), -3.0, np.float32)
+    for note in notes:
+        frame = int(note.start / FRAME)
+        spectrum[frame : frame + 8, note.pitch - LOWEST] = level.get(note, -1.0)
+    blank = np.zeros((frames, PITCHES), np.float32)
+    return Scene(Pitches(blank, blank), spectrum, np.zeros((frames, len(DRUMS)), np.float32))
+
+
+def doubled(count: int, gain: float, spread: float, alone: int = 0) -> tuple[list[Heard], Scene]:
+    """Make tones with a note an octave above, louder by a gain, and some without."""
+    draw = np.random.default_rng(5)
+    notes, level = [], {}
+    for n in range(count + alone):
+        tone = Heard(0.5 * n / 2, 0.5 * n / 2 + 0.2, 40 + n % 12, 0.9, 0.8)
+        notes.append(tone)
+        if n < count:
+            upper = replace(tone, pitch=tone.pitch + 12)
+            level[upper] = -1.0 + gain + spread * float(draw.uniform(-1, 1))
+            notes.append(upper)
+    return notes, scene_of(notes, level)
+
+
+def test_overtones_of_one_bright_sound_are_no_notes() -> None:
+    notes, scene = doubled(30, 1.0, 0.2, alone=9)
+    kept = without_overtones(notes, scene)
+    assert [n.pitch for n in kept] == [40 + n % 12 for n in range(39)]
+    assert without_overtones([], scene) == []
+
+
+@pytest.mark.parametrize(
+    ("count", "gain", "spread", "alone"),
+    [(30, 1.0, 1.5, 0), (30, 0.1, 0.2, 0), (10, 1.0, 0.2, 0), (25, 1.0, 0.2, 60)],
+    ids=["played ever louder or softer", "no louder than the tone", "few", "seldom"],
+)
+def test_octaves_that_are_played_stay(count: int, gain: float, spread: float, alone: int) -> None:
+    notes, scene = doubled(count, gain, spread, alone)
+    assert without_overtones(notes, scene) == notes
 
 
 def test_a_hat_is_open_or_closed() -> None:
