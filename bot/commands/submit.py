@@ -27,8 +27,8 @@ from bot.words import base, words
 
 log = structlog.get_logger(__name__)
 
-#: Admission is local and quick; should it be slow once, we defer in time for the 3 s.
-ADMISSION_SECONDS = 1.5
+#: Admission is local and quick; should it be slow once, people see at least that we have heard.
+ADMISSION_SECONDS = 0.7
 #: Where only the interaction's token can answer, what takes longer would arrive too late.
 TOKEN_ONLY_SECONDS = 12 * 60
 
