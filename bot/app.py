@@ -16,9 +16,10 @@ from bot import metrics
 from bot.admission import Admission
 from bot.buttons import ResultButton
 from bot.commands import all_commands
-from bot.commands.common import Interaction, Refusal, Translator
+from bot.commands.common import Interaction, Refusal
 from bot.commands.edit import FORM_ID, take_edit
 from bot.commands.errors import Tree, guarded
+from bot.commands.menu import Translator
 from bot.commands.mine import MineButton
 from bot.commands.privacy import PrivacyButton
 from bot.commands.run_buttons import RunButton, VersionButton
@@ -30,6 +31,7 @@ from bot.files import Shelf
 from bot.health import Health, HealthServer, LoopWatch, service_check, store_check
 from bot.limits import EDIT_INTERVAL
 from bot.outlook import Forecast
+from bot.reflexes import settle
 from bot.runs import RunKeeper
 from bot.service_process import generation_url
 from bot.settings import Settings
@@ -244,6 +246,7 @@ async def run(settings: Settings) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with GhostwriterBot(settings) as bot:
+        settle()
         serving = asyncio.create_task(bot.start(token), name="gateway")
         stopping = asyncio.create_task(stop.wait(), name="signal")
         await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)

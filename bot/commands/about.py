@@ -6,10 +6,10 @@ import asyncio
 from typing import Any
 
 import discord
-from discord import app_commands
 
 from bot import cards, limits
-from bot.commands.common import Interaction, house_of, text, words_for
+from bot.commands.common import Interaction, house_of, words_for
+from bot.commands.menu import command
 from bot.store.states import State
 from bot.words import Words
 from models.contract import Family, ModelInfo
@@ -18,11 +18,7 @@ from models.contract import Family, ModelInfo
 PATIENCE = 1.5
 
 
-@app_commands.command(
-    name=text("command.about.name"), description=text("command.about.description")
-)
-@app_commands.allowed_installs(guilds=True, users=True)
-@app_commands.allowed_contexts(guilds=True, dms=True, private_channels=True)
+@command("about")
 async def about(interaction: Interaction) -> None:
     """Describe the models, the queue and the health."""
     say, house = words_for(interaction), house_of(interaction)

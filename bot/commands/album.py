@@ -6,29 +6,15 @@ from typing import Any
 
 from discord import app_commands
 
-from bot.commands.common import Choice, Interaction, text
-from bot.commands.essay import suggest_styles
+from bot.commands.common import Interaction
+from bot.commands.menu import command, options
 from bot.commands.submit import submit
+from bot.commands.suggestions import styles_for
 from models.contract import SEED_LIMIT, TITLE_LIMIT, TRACKS_MAX, TRACKS_MIN
 
 
-@app_commands.command(
-    name=text("command.album.name"), description=text("command.album.description")
-)
-@app_commands.allowed_installs(guilds=True, users=True)
-@app_commands.allowed_contexts(guilds=True, dms=True, private_channels=True)
-@app_commands.rename(
-    title=text("command.album.title.name"),
-    tracks=text("command.album.tracks.name"),
-    style=text("command.album.style.name"),
-    seed=text("command.album.seed.name"),
-)
-@app_commands.describe(
-    title=text("command.album.title.description"),
-    tracks=text("command.album.tracks.description"),
-    style=text("command.album.style.description"),
-    seed=text("command.album.seed.description"),
-)
+@command("album")
+@options("album", "title", "tracks", "style", "seed")
 async def album(
     interaction: Interaction,
     title: app_commands.Range[str, 1, TITLE_LIMIT],
@@ -41,9 +27,7 @@ async def album(
     await submit(interaction, "album", values)
 
 
-@album.autocomplete("style")
-async def _style(interaction: Interaction, typed: str) -> list[Choice[str]]:
-    return await suggest_styles(interaction, "album", typed)
+album.autocomplete("style")(styles_for("album"))
 
 
 COMMANDS: tuple[Any, ...] = (album,)

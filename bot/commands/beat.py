@@ -10,9 +10,10 @@ import discord
 from discord import app_commands
 
 from bot import samples
-from bot.commands.common import Interaction, text
-from bot.commands.essay import Choice, suggest_styles
+from bot.commands.common import Choice, Interaction
+from bot.commands.menu import command, options, text
 from bot.commands.submit import Fetch, submit
+from bot.commands.suggestions import styles_for
 from bot.samples import Sample
 from bot.sentences import Sentence
 from bot.uploads import UploadError, shown_name
@@ -30,27 +31,8 @@ from models.contract import (
 DOWNLOAD_SECONDS = 20.0
 
 
-@app_commands.command(name=text("command.beat.name"), description=text("command.beat.description"))
-@app_commands.allowed_installs(guilds=True, users=True)
-@app_commands.allowed_contexts(guilds=True, dms=True, private_channels=True)
-@app_commands.rename(
-    style=text("command.beat.style.name"),
-    bpm=text("command.beat.bpm.name"),
-    bars=text("command.beat.bars.name"),
-    key=text("command.beat.key.name"),
-    seed=text("command.beat.seed.name"),
-    format=text("command.beat.format.name"),
-    sample=text("command.beat.sample.name"),
-)
-@app_commands.describe(
-    style=text("command.beat.style.description"),
-    bpm=text("command.beat.bpm.description"),
-    bars=text("command.beat.bars.description"),
-    key=text("command.beat.key.description"),
-    seed=text("command.beat.seed.description"),
-    format=text("command.beat.format.description"),
-    sample=text("command.beat.sample.description"),
-)
+@command("beat")
+@options("beat", "style", "bpm", "bars", "key", "seed", "format", "sample")
 @app_commands.choices(
     key=[Choice(name=text(f"key.{key}"), value=key) for key in KEYS],
     format=[Choice(name=text(f"choice.{kind}"), value=kind.value) for kind in AudioFormat],
@@ -96,9 +78,7 @@ def _sent(attachment: discord.Attachment) -> Fetch:
     return fetch
 
 
-@beat.autocomplete("style")
-async def _style(interaction: Interaction, typed: str) -> list[Choice[str]]:
-    return await suggest_styles(interaction, "beat", typed)
+beat.autocomplete("style")(styles_for("beat"))
 
 
 COMMANDS: tuple[Any, ...] = (beat,)

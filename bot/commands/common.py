@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any, cast
 import discord
 from discord import app_commands
 
-from bot.limits import CHOICES
 from bot.store.shapes import GuildSettings, Request, Style
 from bot.store.styles import pick
-from bot.words import FALLBACK, Words, base, words
+from bot.words import Words, words
 
 if TYPE_CHECKING:
     from bot.app import GhostwriterBot, House
@@ -19,8 +18,11 @@ Interaction = discord.Interaction[Any]
 Choice = app_commands.Choice
 
 
-class Refusal(Exception):
-    """A plain "no": the key of one sentence and its values."""
+class Refusal(app_commands.AppCommandError):
+    """A plain "no": the key of one sentence and its values.
+
+    It is of discord.py's kind, which alone reaches the tree out of a group's check.
+    """
 
     def __init__(self, key: str, **values: Any) -> None:
         super().__init__(key)
@@ -49,28 +51,6 @@ async def words_here(interaction: Interaction) -> Words:
     return words(chosen.locale or str(interaction.locale))
 
 
-def text(key: str) -> app_commands.locale_str:
-    """Take a name or description from the English words; the translator finds the others."""
-    return app_commands.locale_str(words(FALLBACK)(key), key=key)
-
-
-class Translator(app_commands.Translator):
-    """Gives Discord the names and descriptions in the other languages we speak."""
-
-    async def translate(
-        self,
-        string: app_commands.locale_str,
-        locale: discord.Locale,
-        context: app_commands.TranslationContextTypes,
-    ) -> str | None:
-        """Look a name or description up; None leaves the English one."""
-        short = base(locale.value)
-        key = string.extras.get("key")
-        if short == FALLBACK or key is None:
-            return None
-        return words(short).find(key)
-
-
 # Who may do what.
 
 
@@ -88,6 +68,13 @@ def is_manager(interaction: Interaction, chosen: GuildSettings) -> bool:
     member = interaction.user
     held = {role.id for role in member.roles} if isinstance(member, discord.Member) else set()
     return bool(held & set(chosen.admin_roles))
+
+
+async def require_manager(interaction: Interaction) -> None:
+    """Refuse everybody who may not change this guild's settings."""
+    chosen = await house_of(interaction).store.guilds.get(interaction.guild_id)
+    if not is_manager(interaction, chosen):
+        raise Refusal("reply.admin_only")
 
 
 def is_operator(interaction: Interaction) -> bool:
@@ -114,6 +101,12 @@ async def is_style_admin(interaction: Interaction) -> bool:
     )
 
 
+async def require_style_admin(interaction: Interaction) -> None:
+    """Refuse everybody who may teach neither this guild's styles nor the model that all share."""
+    if not await is_style_admin(interaction):
+        raise Refusal("style.admin_only" if interaction.guild_id else "reply.owner_only")
+
+
 async def find_style(interaction: Interaction, named: str) -> Style:
     """Find one of this guild's own styles; another guild's does not exist here."""
     if not await is_style_admin(interaction):
@@ -122,18 +115,6 @@ async def find_style(interaction: Interaction, named: str) -> Style:
     if found is None:
         raise Refusal("style.unknown", value=named[:40])
     return found
-
-
-async def suggest_own_styles(interaction: Interaction, typed: str) -> list[Choice[str]]:
-    """Offer this guild's own styles that match."""
-    wanted = typed.strip().casefold()
-    found = await house_of(interaction).store.styles.of(interaction.guild_id)
-    say = words_for(interaction)
-    return [
-        Choice(name=f"{style.name} — {say(f'train.{style.family}')}"[:100], value=style.key)
-        for style in found
-        if wanted in style.name.casefold()
-    ][:CHOICES]
 
 
 def may_see(interaction: Interaction, request: Request) -> bool:

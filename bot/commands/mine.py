@@ -15,14 +15,14 @@ from discord.utils import format_dt
 from bot import cards, limits
 from bot.buttons import SafeButton
 from bot.commands.common import (
+    Choice,
     Interaction,
     Refusal,
     house_of,
-    text,
     upload_room,
     words_for,
 )
-from bot.commands.essay import Choice
+from bot.commands.menu import command, options, text
 from bot.files import existing
 from bot.parameters import KINDS, Kind
 from bot.store.shapes import Artifact, Request
@@ -33,11 +33,8 @@ SIZE = 10
 ARCHIVED = 200
 
 
-@app_commands.command(name=text("command.mine.name"), description=text("command.mine.description"))
-@app_commands.allowed_installs(guilds=True, users=True)
-@app_commands.allowed_contexts(guilds=True, dms=True, private_channels=True)
-@app_commands.rename(kind=text("command.mine.kind.name"))
-@app_commands.describe(kind=text("command.mine.kind.description"))
+@command("mine")
+@options("mine", "kind")
 @app_commands.choices(kind=[Choice(name=text(f"choice.{kind}"), value=kind) for kind in KINDS])
 async def mine(interaction: Interaction, kind: str | None = None) -> None:
     """List what the person asked for."""

@@ -10,32 +10,29 @@ from discord import app_commands
 
 from bot.commands import model_view
 from bot.commands.common import (
+    Choice,
     Interaction,
     Refusal,
     house_of,
-    is_style_admin,
-    suggest_own_styles,
-    text,
+    require_style_admin,
     words_for,
 )
-from bot.commands.essay import Choice
+from bot.commands.menu import AdminGroup, Callback, families, options
 from bot.commands.model_view import Scope, scope_of
-from bot.commands.run_access import AdminGroup, refusal
+from bot.commands.run_access import refusal
+from bot.commands.suggestions import forgiving, own_styles
 from bot.limits import CHOICES
 from bot.versions import CANDIDATE, LIVE, VersionRefused
 from models.contract import Family
 from models.registry import DamagedVersion
 
-_FAMILIES = [Choice(name=text(f"train.{family}"), value=family.value) for family in Family]
+model = AdminGroup("model", require_style_admin, dms=True)
 
 
-model = AdminGroup(
-    name=text("command.model.name"),
-    description=text("command.model.description"),
-    default_permissions=discord.Permissions(manage_guild=True),
-    allowed_installs=app_commands.AppInstallationType(guild=True),
-    allowed_contexts=app_commands.AppCommandContext(guild=True, dm_channel=True),
-)
+def _which(callback: Callback) -> Callback:
+    """Let people say what a command is about: a style, or the model that all share."""
+    named = options("model", style="style.style", family="train.start.family")
+    return named(app_commands.choices(family=families())(callback))
 
 
 async def _scope(
@@ -46,17 +43,8 @@ async def _scope(
     return await scope_of(interaction, Family(family or Family.ESSAY), style, moving=moving)
 
 
-@model.command(
-    name=text("command.model.list.name"), description=text("command.model.list.description")
-)
-@app_commands.rename(
-    style=text("command.train.start.style.name"), family=text("command.train.start.family.name")
-)
-@app_commands.describe(
-    style=text("command.style.style.description"),
-    family=text("command.train.start.family.description"),
-)
-@app_commands.choices(family=_FAMILIES)
+@model.sub("list")
+@_which
 async def list_(
     interaction: Interaction, style: str | None = None, family: str | None = None
 ) -> None:
@@ -66,20 +54,9 @@ async def list_(
     await interaction.response.send_message(embed=embed, ephemeral=True)
 
 
-@model.command(
-    name=text("command.model.card.name"), description=text("command.model.card.description")
-)
-@app_commands.rename(
-    style=text("command.train.start.style.name"),
-    family=text("command.train.start.family.name"),
-    version=text("command.model.version.name"),
-)
-@app_commands.describe(
-    style=text("command.style.style.description"),
-    family=text("command.train.start.family.description"),
-    version=text("command.model.version.description"),
-)
-@app_commands.choices(family=_FAMILIES)
+@model.sub("card")
+@options("model", "version")
+@_which
 async def card(
     interaction: Interaction,
     style: str | None = None,
@@ -107,20 +84,9 @@ async def card(
             file.close()
 
 
-@model.command(
-    name=text("command.model.promote.name"), description=text("command.model.promote.description")
-)
-@app_commands.rename(
-    style=text("command.train.start.style.name"),
-    family=text("command.train.start.family.name"),
-    version=text("command.model.version.name"),
-)
-@app_commands.describe(
-    style=text("command.style.style.description"),
-    family=text("command.train.start.family.description"),
-    version=text("command.model.promote.version.description"),
-)
-@app_commands.choices(family=_FAMILIES)
+@model.sub("promote")
+@options("model.promote", "version")
+@_which
 async def promote(
     interaction: Interaction,
     style: str | None = None,
@@ -146,17 +112,8 @@ async def promote(
     await interaction.response.send_message(embed=embed, view=view, ephemeral=True)
 
 
-@model.command(
-    name=text("command.model.rollback.name"), description=text("command.model.rollback.description")
-)
-@app_commands.rename(
-    style=text("command.train.start.style.name"), family=text("command.train.start.family.name")
-)
-@app_commands.describe(
-    style=text("command.style.style.description"),
-    family=text("command.train.start.family.description"),
-)
-@app_commands.choices(family=_FAMILIES)
+@model.sub("rollback")
+@_which
 async def rollback(
     interaction: Interaction, style: str | None = None, family: str | None = None
 ) -> None:
@@ -177,23 +134,17 @@ async def rollback(
     )
 
 
-@list_.autocomplete("style")
-@card.autocomplete("style")
-@promote.autocomplete("style")
-@rollback.autocomplete("style")
-async def _style(interaction: Interaction, typed: str) -> list[Choice[str]]:
-    return await suggest_own_styles(interaction, typed) if await is_style_admin(interaction) else []
+for _command in (list_, card, promote, rollback):
+    _command.autocomplete("style")(own_styles)
 
 
 @card.autocomplete("version")
 @promote.autocomplete("version")
+@forgiving
 async def _version(interaction: Interaction, typed: str) -> list[Choice[str]]:
-    if not await is_style_admin(interaction):
-        return []
-    chosen = interaction.namespace
-    scope = await _scope(
-        interaction, getattr(chosen, "family", None), getattr(chosen, "style", None), moving=False
-    )
+    await require_style_admin(interaction)
+    chosen = vars(interaction.namespace)  # by the names that Discord shows
+    scope = await _scope(interaction, chosen.get("model"), chosen.get("style"), moving=False)
     found = await scope.versions(house_of(interaction))
     return [Choice(name=v.name, value=v.name) for v in found if typed in v.name][:CHOICES]
 

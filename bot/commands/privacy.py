@@ -10,22 +10,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import discord
-from discord import app_commands
 
 from bot import cards, limits
 from bot.buttons import SafeButton
-from bot.commands.common import Interaction, Refusal, house_of, text, upload_room, words_for
+from bot.commands.common import Interaction, Refusal, house_of, upload_room, words_for
+from bot.commands.menu import command
 from bot.commands.mine import fitting
 from bot.files import Shelf, existing
 from bot.store.shapes import Artifact, Offer, Rating, Request
 from bot.words import Words
 
 
-@app_commands.command(
-    name=text("command.privacy.name"), description=text("command.privacy.description")
-)
-@app_commands.allowed_installs(guilds=True, users=True)
-@app_commands.allowed_contexts(guilds=True, dms=True, private_channels=True)
+@command("privacy")
 async def privacy(interaction: Interaction) -> None:
     """Say what is kept, and offer to export or delete it."""
     say = words_for(interaction)

@@ -4,18 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import discord
-from discord import app_commands
-
 from bot.commands.common import (
     Interaction,
     Refusal,
     find_style,
     house_of,
     is_operator,
-    is_style_admin,
 )
-from bot.commands.settings import Refused
 from bot.run_ground import RunRefused
 from bot.sentences import Sentence
 from bot.store.shapes import Run, Style
@@ -25,18 +20,6 @@ from models.contract import Family
 #: What the admins of a server may ask for; those who run the bot may ask for more.
 MINUTES_LIMIT = 120
 PRESETS = ("cpu", "gpu", "tiny")
-
-
-class AdminGroup(app_commands.Group):
-    """Commands for who runs the bot, and for the admins of a server about its own styles."""
-
-    async def interaction_check(self, interaction: Interaction, /) -> bool:
-        """Let only admins in, as the command runs; each command looks at more."""
-        if interaction.type is not discord.InteractionType.autocomplete and (
-            not await is_style_admin(interaction)
-        ):
-            raise Refused("style.admin_only" if interaction.guild_id else "reply.owner_only")
-        return True
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from bot.commands.common import (
     Interaction,
     Refusal,
     house_of,
-    is_style_admin,
+    require_style_admin,
     whisper,
     words_for,
     words_here,
@@ -51,8 +51,7 @@ class RunButton(
 
     async def press(self, interaction: Interaction) -> None:
         """Check again who presses it, and act."""
-        if not await is_style_admin(interaction):
-            raise Refusal("style.admin_only" if interaction.guild_id else "reply.owner_only")
+        await require_style_admin(interaction)
         number = int(self.parts["id"] or 0)
         match self.parts["act"]:
             case "go":

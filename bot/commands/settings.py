@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from typing import Any
 
 import discord
 from discord import app_commands
 from pydantic import ValidationError
 
-from bot import cards, limits
+from bot import limits
 from bot.commands.common import (
+    Choice,
     Interaction,
     Refusal,
     house_of,
-    is_manager,
-    text,
+    require_manager,
     whisper,
     words_for,
 )
-from bot.commands.essay import Choice, suggest_styles
+from bot.commands.menu import AdminGroup, options, text
+from bot.commands.settings_view import filters, overview
+from bot.commands.suggestions import Suggest, forgiving, styles_for
 from bot.filters import Filter, PatternError
 from bot.parameters import FAMILY, Kind
 from bot.store.shapes import GuildSettings
 from bot.store.styles import pick
-from bot.words import LOCALES, Words, words
+from bot.words import LOCALES, words
 from models.contract import BARS_MAX, BARS_MIN, WORDS_MAX, WORDS_MIN
 
 #: Most entries of one list of a server.
@@ -34,64 +36,18 @@ FILTER_LIMIT = 200
 _ACTIONS = [Choice(name=text(f"choice.{act}"), value=act) for act in ("add", "remove")]
 
 
-class Settings(app_commands.Group):
-    """The group; Discord's own permission is a hint to it, the check below is what counts."""
-
-    async def interaction_check(self, interaction: Interaction, /) -> bool:
-        """Let only people in who may manage this server, as the command runs."""
-        if interaction.guild_id is None:
-            raise Refused("reply.server_only")
-        chosen = await house_of(interaction).store.guilds.get(interaction.guild_id)
-        if not is_manager(interaction, chosen):
-            raise Refused("reply.admin_only")
-        return True
+settings = AdminGroup("settings", require_manager)
 
 
-class Refused(app_commands.AppCommandError, Refusal):
-    """A refusal out of a check, which discord.py only passes on as its own kind of error."""
-
-
-settings = Settings(
-    name=text("command.settings.name"),
-    description=text("command.settings.description"),
-    default_permissions=discord.Permissions(manage_guild=True),
-    allowed_installs=app_commands.AppInstallationType(guild=True),
-    allowed_contexts=app_commands.AppCommandContext(guild=True),
-)
-
-
-Callback = Callable[..., Coroutine[Any, Any, None]]
-
-
-def _sub(name: str) -> Callable[[Callback], app_commands.Command[Any, ..., None]]:
-    return settings.command(
-        name=text(f"command.settings.{name}.name"),
-        description=text(f"command.settings.{name}.description"),
-    )
-
-
-def _options(name: str, *options: str) -> Callable[[Callback], Callback]:
-    """Name and describe the options of a subcommand from the words."""
-    key = f"command.settings.{name}"
-
-    def decorate(command: Callback) -> Callback:
-        named = {option: text(f"{key}.{option}.name") for option in options}
-        described = {option: text(f"{key}.{option}.description") for option in options}
-        return app_commands.rename(**named)(app_commands.describe(**described)(command))
-
-    return decorate
-
-
-@_sub("show")
+@settings.sub("show")
 async def show(interaction: Interaction) -> None:
     """Show the settings of this server."""
-    chosen = await house_of(interaction).store.guilds.get(interaction.guild_id)
-    embed = overview(words_for(interaction), chosen)
+    embed = overview(words_for(interaction), await _chosen(interaction))
     await interaction.response.send_message(embed=embed, ephemeral=True)
 
 
-@_sub("channel")
-@_options("channel", "channel", "action")
+@settings.sub("channel")
+@options("settings.channel", "channel", "action")
 @app_commands.choices(action=_ACTIONS)
 async def channel(
     interaction: Interaction,
@@ -104,8 +60,8 @@ async def channel(
     await _save(interaction, allowed_channels=listed)
 
 
-@_sub("limits")
-@_options("limits", "words", "bars", "person", "server", "cooldown")
+@settings.sub("limits")
+@options("settings.limits", "words", "bars", "person", "server", "cooldown")
 async def limit(
     interaction: Interaction,
     words: app_commands.Range[int, 0, WORDS_MAX] | None = None,
@@ -127,8 +83,8 @@ async def limit(
     await _save(interaction, **given)
 
 
-@_sub("style")
-@_options("style", "essay", "beat")
+@settings.sub("style")
+@options("settings.style", "essay", "beat")
 async def style(
     interaction: Interaction, essay: str | None = None, beat: str | None = None
 ) -> None:
@@ -147,18 +103,12 @@ async def style(
     await _save(interaction, **found)
 
 
-@style.autocomplete("essay")
-async def _essay_style(interaction: Interaction, typed: str) -> list[Choice[str]]:
-    return await suggest_styles(interaction, "essay", typed)
+style.autocomplete("essay")(styles_for("essay"))
+style.autocomplete("beat")(styles_for("beat"))
 
 
-@style.autocomplete("beat")
-async def _beat_style(interaction: Interaction, typed: str) -> list[Choice[str]]:
-    return await suggest_styles(interaction, "beat", typed)
-
-
-@_sub("language")
-@_options("language", "language")
+@settings.sub("language")
+@options("settings.language", "language")
 @app_commands.choices(
     language=[
         Choice(name=text("choice.each_person"), value="each"),
@@ -170,8 +120,8 @@ async def language(interaction: Interaction, language: str) -> None:
     await _save(interaction, locale=language if language in LOCALES else None)
 
 
-@_sub("filter")
-@_options("filter", "action", "word", "pattern")
+@settings.sub("filter")
+@options("settings.filter", "action", "word", "pattern")
 @app_commands.choices(action=_ACTIONS)
 async def filter_(
     interaction: Interaction,
@@ -193,36 +143,31 @@ async def filter_(
     if changes:
         await _save(interaction, **changes)
         return
-    await whisper(
-        interaction, limits.clip(_filters(words_for(interaction), chosen), limits.CONTENT)
-    )
+    await whisper(interaction, limits.clip(filters(words_for(interaction), chosen), limits.CONTENT))
 
 
-@filter_.autocomplete("word")
-async def _blocked_word(interaction: Interaction, typed: str) -> list[Choice[str]]:
-    return await _offered(interaction, typed, lambda chosen: chosen.blocked_words)
+def _listed(entries: Callable[[GuildSettings], tuple[str, ...]]) -> Suggest[str]:
+    """Offer what can be removed."""
+
+    @forgiving
+    async def suggest(interaction: Interaction, typed: str) -> list[Choice[str]]:
+        await require_manager(interaction)  # discord.py asks no check before it completes
+        if interaction.namespace.action != "remove":
+            return []
+        wanted = typed.casefold()
+        found = [one for one in entries(await _chosen(interaction)) if wanted in one.casefold()]
+        fitting = [entry for entry in found if len(entry) <= limits.CHOICE_NAME]
+        return [Choice(name=entry, value=entry) for entry in fitting[: limits.CHOICES]]
+
+    return suggest
 
 
-@filter_.autocomplete("pattern")
-async def _blocked_pattern(interaction: Interaction, typed: str) -> list[Choice[str]]:
-    return await _offered(interaction, typed, lambda chosen: chosen.blocked_patterns)
+filter_.autocomplete("word")(_listed(lambda chosen: chosen.blocked_words))
+filter_.autocomplete("pattern")(_listed(lambda chosen: chosen.blocked_patterns))
 
 
-async def _offered(
-    interaction: Interaction, typed: str, listed: Callable[[GuildSettings], tuple[str, ...]]
-) -> list[Choice[str]]:
-    """Offer what can be removed; discord.py asks no check before it completes."""
-    chosen = await _chosen(interaction)
-    if interaction.namespace.action != "remove" or not is_manager(interaction, chosen):
-        return []
-    wanted = typed.casefold()
-    found = (entry for entry in listed(chosen) if wanted in entry.casefold())
-    fitting = [entry for entry in found if len(entry) <= limits.CHOICE_NAME]
-    return [Choice(name=entry, value=entry) for entry in fitting[: limits.CHOICES]]
-
-
-@_sub("admin")
-@_options("admin", "action", "member", "role")
+@settings.sub("admin")
+@options("settings.admin", "action", "member", "role")
 @app_commands.choices(action=_ACTIONS)
 async def admin(
     interaction: Interaction,
@@ -264,59 +209,6 @@ async def _save(interaction: Interaction, **changes: Any) -> None:
     except ValidationError as wrong:
         raise Refusal("reply.not_number", value=str(wrong.errors()[0]["input"])[:40]) from wrong
     await whisper(interaction, say("settings.saved"), embed=overview(say, chosen))
-
-
-def overview(say: Words, chosen: GuildSettings) -> discord.Embed:
-    """Show everything a server has chosen."""
-    embed = discord.Embed(title=say("settings.title"), colour=cards.GREY)
-    places = " ".join(f"<#{channel}>" for channel in chosen.allowed_channels)
-    people = [f"<@{user}>" for user in chosen.admin_ids]
-    people += [f"<@&{role}>" for role in chosen.admin_roles]
-    filters = say("settings.no_filters")
-    if chosen.blocked_words or chosen.blocked_patterns:
-        filters = say(
-            "settings.filter_count",
-            words=len(chosen.blocked_words),
-            patterns=len(chosen.blocked_patterns),
-        )
-    known = chosen.locale and say(f"language.{chosen.locale}")
-    for name, value in (
-        ("channels", places or say("settings.everywhere")),
-        ("limits", _limits(say, chosen)),
-        ("styles", _styles(say, chosen)),
-        ("language", known or say("settings.language_user")),
-        ("filters", filters),
-        ("admins", " ".join(people) or say("settings.admins_only")),
-    ):
-        shown = limits.clip(value, limits.EMBED_FIELD_VALUE)
-        embed.add_field(name=say(f"settings.{name}"), value=shown, inline=False)
-    return embed
-
-
-def _limits(say: Words, chosen: GuildSettings) -> str:
-    numbers = {
-        "limit_words": chosen.words_max,
-        "limit_bars": chosen.bars_max,
-        "limit_user": chosen.user_daily_limit,
-        "limit_guild": chosen.daily_limit,
-        "limit_cooldown": chosen.cooldown_seconds,
-    }
-    lines = [say(f"settings.{key}", n=number) for key, number in numbers.items() if number]
-    return "\n".join(lines) or say("settings.none")
-
-
-def _styles(say: Words, chosen: GuildSettings) -> str:
-    found = {"style_essay": chosen.essay_style, "style_beat": chosen.beat_style}
-    lines = [say(f"settings.{key}", style=cards.plain(name)) for key, name in found.items() if name]
-    return "\n".join(lines) or say("settings.none")
-
-
-def _filters(say: Words, chosen: GuildSettings) -> str:
-    return say(
-        "settings.filter_list",
-        words=cards.plain(", ".join(chosen.blocked_words)) or "–",
-        patterns=cards.plain(", ".join(chosen.blocked_patterns)) or "–",
-    )
 
 
 COMMANDS: tuple[Any, ...] = (settings,)

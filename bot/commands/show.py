@@ -10,17 +10,18 @@ from discord import app_commands
 from bot import cards
 from bot.cards import Card
 from bot.commands.common import (
+    Choice,
     Interaction,
     Refusal,
     find_request,
     house_of,
-    text,
     upload_room,
     words_for,
     words_here,
 )
-from bot.commands.essay import Choice
+from bot.commands.menu import command, options
 from bot.commands.submit import kept_sample, submit
+from bot.commands.suggestions import forgiving
 from bot.delivery import Maker, descend
 from bot.files import Shelf, existing
 from bot.frontend import Artifact, Undeliverable
@@ -31,11 +32,8 @@ from bot.store.states import State
 from models.contract import EssayDone
 
 
-@app_commands.command(name=text("command.show.name"), description=text("command.show.description"))
-@app_commands.allowed_installs(guilds=True, users=True)
-@app_commands.allowed_contexts(guilds=True, dms=True, private_channels=True)
-@app_commands.rename(number=text("command.show.id.name"))
-@app_commands.describe(number=text("command.show.id.description"))
+@command("show")
+@options("show", "number")
 async def show(interaction: Interaction, number: app_commands.Range[int, 1, 2**53 - 1]) -> None:
     """Show a result again."""
     request = await find_request(interaction, number)
@@ -107,6 +105,7 @@ async def _send(
 
 
 @show.autocomplete("number")
+@forgiving
 async def _number(interaction: Interaction, typed: int | str) -> list[Choice[int]]:
     say = words_for(interaction)
     page = await house_of(interaction).store.requests.history(

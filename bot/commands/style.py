@@ -5,6 +5,7 @@ from __future__ import annotations
 import discord
 from discord import app_commands
 
+from bot.cards import plain
 from bot.commands import style_report
 from bot.commands.common import (
     Choice,
@@ -13,17 +14,16 @@ from bot.commands.common import (
     find_style,
     house_of,
     is_operator,
-    is_style_admin,
-    suggest_own_styles,
-    text,
+    require_style_admin,
     whisper,
     words_for,
 )
-from bot.commands.settings import Refused
+from bot.commands.menu import AdminGroup, families, options
 from bot.commands.style_report import row
+from bot.commands.suggestions import forgiving, own_styles
 from bot.corpus import Taken
 from bot.intake import Delivery, check, take_apart
-from bot.limits import CHOICES
+from bot.limits import CHOICE_NAME, CHOICES
 from bot.marks import title_of
 from bot.store.shapes import MINIMUM_MARK, NewStyle
 from bot.store.styles import folded
@@ -32,47 +32,15 @@ from models.contract import Family
 
 NAME_LIMIT = 32
 STYLES_MAX = 25
-_FAMILIES = [Choice(name=text(f"train.{family}"), value=family.value) for family in Family]
 _KINDS = {Family.ESSAY: "essay", Family.MUSIC: "beat"}
 
 
-class StyleGroup(app_commands.Group):
-    """The group; Discord's own permission is a hint to it, the check below is what counts."""
-
-    async def interaction_check(self, interaction: Interaction, /) -> bool:
-        """Let only people in who may manage this server, as the command runs."""
-        if interaction.guild_id is None:
-            raise Refused("reply.server_only")
-        if interaction.type is not discord.InteractionType.autocomplete and (
-            not await is_style_admin(interaction)
-        ):
-            raise Refused("style.admin_only")
-        return True
+style = AdminGroup("style", require_style_admin)
 
 
-style = StyleGroup(
-    name=text("command.style.name"),
-    description=text("command.style.description"),
-    default_permissions=discord.Permissions(manage_guild=True),
-    allowed_installs=app_commands.AppInstallationType(guild=True),
-    allowed_contexts=app_commands.AppCommandContext(guild=True),
-)
-
-
-@style.command(
-    name=text("command.style.create.name"), description=text("command.style.create.description")
-)
-@app_commands.rename(
-    name=text("command.style.create.title.name"),
-    family=text("command.style.create.family.name"),
-    minimum_mark=text("command.style.create.mark.name"),
-)
-@app_commands.describe(
-    name=text("command.style.create.title.description"),
-    family=text("command.style.create.family.description"),
-    minimum_mark=text("command.style.create.mark.description"),
-)
-@app_commands.choices(family=_FAMILIES)
+@style.sub("create")
+@options("style.create", "family", name="style.create.title", minimum_mark="style.create.mark")
+@app_commands.choices(family=families())
 async def create(
     interaction: Interaction,
     name: app_commands.Range[str, 1, NAME_LIMIT],
@@ -100,12 +68,10 @@ async def create(
     if made is None:
         raise Refusal("style.taken", value=clean)
     say = words_for(interaction)
-    await whisper(interaction, say("style.created", name=discord.utils.escape_markdown(made.name)))
+    await whisper(interaction, say("style.created", name=plain(made.name)))
 
 
-@style.command(
-    name=text("command.style.list.name"), description=text("command.style.list.description")
-)
+@style.sub("list")
 async def list_(interaction: Interaction) -> None:
     """List this server's styles, and those that everybody may use."""
     store = house_of(interaction).store
@@ -116,11 +82,8 @@ async def list_(interaction: Interaction) -> None:
     await interaction.response.send_message(embed=embed, ephemeral=True)
 
 
-@style.command(
-    name=text("command.style.info.name"), description=text("command.style.info.description")
-)
-@app_commands.rename(named=text("command.style.style.name"))
-@app_commands.describe(named=text("command.style.style.description"))
+@style.sub("info")
+@options("style", named="style.style")
 async def info(interaction: Interaction, named: str) -> None:
     """Show what a style has, what it can do and how it is liked."""
     found = await find_style(interaction, named)
@@ -130,42 +93,22 @@ async def info(interaction: Interaction, named: str) -> None:
     await interaction.response.send_message(embed=embed, view=view, ephemeral=True)
 
 
-@style.command(
-    name=text("command.style.delete.name"), description=text("command.style.delete.description")
-)
-@app_commands.rename(named=text("command.style.style.name"))
-@app_commands.describe(named=text("command.style.style.description"))
+@style.sub("delete")
+@options("style", named="style.style")
 async def delete(interaction: Interaction, named: str) -> None:
     """Ask whether a style may go with all that belongs to it."""
     found = await find_style(interaction, named)
     say = words_for(interaction)
     count = (await house_of(interaction).store.documents.count()).get(found.id, 0)
     acts = [("sure", found.id, "style.delete_button", "🗑️"), ("keep", found.id, "button.keep", None)]
-    name = discord.utils.escape_markdown(found.name)
+    name = plain(found.name)
     await interaction.response.send_message(
         say.count("style.sure", count, name=name), view=row(say, acts), ephemeral=True
     )
 
 
-@style.command(
-    name=text("command.style.add.name"), description=text("command.style.add.description")
-)
-@app_commands.rename(
-    named=text("command.style.style.name"),
-    file=text("command.style.add.file.name"),
-    second=text("command.style.add.second.name"),
-    third=text("command.style.add.third.name"),
-    fourth=text("command.style.add.fourth.name"),
-    fifth=text("command.style.add.fifth.name"),
-)
-@app_commands.describe(
-    named=text("command.style.style.description"),
-    file=text("command.style.add.file.description"),
-    second=text("command.style.add.second.description"),
-    third=text("command.style.add.second.description"),
-    fourth=text("command.style.add.second.description"),
-    fifth=text("command.style.add.second.description"),
-)
+@style.sub("add")
+@options("style.add", "file", "second", "third", "fourth", "fifth", named="style.style")
 async def add(
     interaction: Interaction,
     named: str,
@@ -195,16 +138,8 @@ async def add(
     await interaction.followup.send(embed=embed, files=files, view=view, ephemeral=True)
 
 
-@style.command(
-    name=text("command.style.remove.name"), description=text("command.style.remove.description")
-)
-@app_commands.rename(
-    named=text("command.style.style.name"), document=text("command.style.remove.document.name")
-)
-@app_commands.describe(
-    named=text("command.style.style.description"),
-    document=text("command.style.remove.document.description"),
-)
+@style.sub("remove")
+@options("style.remove", "document", named="style.style")
 async def remove(
     interaction: Interaction, named: str, document: app_commands.Range[int, 1]
 ) -> None:
@@ -214,34 +149,25 @@ async def remove(
     gone = await house.store.documents.get(document)
     if gone is None or gone.style_id != found.id or not await house.corpus.remove(gone):
         raise Refusal("style.no_document", id=document)
-    title = discord.utils.escape_markdown(gone.title)
+    title = plain(gone.title)
     await whisper(interaction, words_for(interaction)("style.removed", title=title))
 
 
 @remove.autocomplete("document")
+@forgiving
 async def _document(interaction: Interaction, typed: int | str) -> list[Choice[int]]:
-    if not await is_style_admin(interaction):
-        return []
-    found = await find_style(interaction, str(getattr(interaction.namespace, "style", "")))
+    found = await find_style(interaction, str(vars(interaction.namespace).get("style", "")))
     wanted = folded(str(typed))
     kept = await house_of(interaction).store.documents.of(found.id)
     return [
-        Choice(name=f"#{one.id} {one.title}"[:100], value=one.id)
+        Choice(name=f"#{one.id} {one.title}"[:CHOICE_NAME], value=one.id)
         for one in reversed(kept)
         if wanted in f"#{one.id} {one.title}".casefold()
     ][:CHOICES]
 
 
-@style.command(
-    name=text("command.style.publish.name"), description=text("command.style.publish.description")
-)
-@app_commands.rename(
-    named=text("command.style.style.name"), everywhere=text("command.style.publish.everywhere.name")
-)
-@app_commands.describe(
-    named=text("command.style.style.description"),
-    everywhere=text("command.style.publish.everywhere.description"),
-)
+@style.sub("publish")
+@options("style.publish", "everywhere", named="style.style")
 async def publish(interaction: Interaction, named: str, everywhere: bool = True) -> None:
     """Let every server use a style, or take that back; its documents stay with its server."""
     if not is_operator(interaction):
@@ -249,15 +175,12 @@ async def publish(interaction: Interaction, named: str, everywhere: bool = True)
     found = await find_style(interaction, named)
     await house_of(interaction).store.styles.change(found.id, published=everywhere)
     key = "style.published" if everywhere else "style.unpublished"
-    name = discord.utils.escape_markdown(found.name)
+    name = plain(found.name)
     await whisper(interaction, words_for(interaction)(key, name=name))
 
 
-@style.command(
-    name=text("command.style.offers.name"), description=text("command.style.offers.description")
-)
-@app_commands.rename(named=text("command.style.style.name"))
-@app_commands.describe(named=text("command.style.style.description"))
+@style.sub("offers")
+@options("style", named="style.style")
 async def offers(interaction: Interaction, named: str) -> None:
     """Show the next result that its author lets the style learn from, to agree or not."""
     found = await find_style(interaction, named)
@@ -265,14 +188,8 @@ async def offers(interaction: Interaction, named: str) -> None:
     await interaction.response.send_message(embed=embed, view=view, ephemeral=True)
 
 
-@info.autocomplete("named")
-@delete.autocomplete("named")
-@add.autocomplete("named")
-@remove.autocomplete("named")
-@publish.autocomplete("named")
-@offers.autocomplete("named")
-async def _named(interaction: Interaction, typed: str) -> list[Choice[str]]:
-    return await suggest_own_styles(interaction, typed) if await is_style_admin(interaction) else []
+for _command in (info, delete, add, remove, publish, offers):
+    _command.autocomplete("named")(own_styles)
 
 
 COMMANDS = (style,)

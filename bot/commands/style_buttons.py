@@ -10,6 +10,7 @@ import discord
 
 from bot import limits
 from bot.buttons import SafeButton
+from bot.cards import plain
 from bot.commands.common import Interaction, Refusal, find_style, house_of, whisper, words_for
 from bot.commands.edit import typed_fields
 from bot.intake import Delivery, Part
@@ -51,9 +52,7 @@ async def _delete(interaction: Interaction, style: Style) -> None:
     if not await house.keeper.drop_style(style):
         raise Refusal("style.in_training")
     await interaction.edit_original_response(
-        content=words_for(interaction)(
-            "style.deleted", name=discord.utils.escape_markdown(style.name)
-        ),
+        content=words_for(interaction)("style.deleted", name=plain(style.name)),
         view=None,
     )
 

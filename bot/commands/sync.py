@@ -9,7 +9,7 @@ import structlog
 from discord import app_commands
 
 from bot.commands import all_commands
-from bot.commands.common import Translator
+from bot.commands.menu import Translator
 from bot.limits import check_commands
 from bot.settings import Settings
 

@@ -13,19 +13,17 @@ from discord.utils import format_dt, utcnow
 from bot import cards, limits
 from bot.cards import plain
 from bot.commands.common import (
+    Choice,
     Interaction,
     Refusal,
     house_of,
-    is_style_admin,
-    suggest_own_styles,
-    text,
+    require_style_admin,
     words_for,
     words_here,
 )
-from bot.commands.essay import Choice
+from bot.commands.menu import AdminGroup, families, options, text
 from bot.commands.run_access import (
     PRESETS,
-    AdminGroup,
     Order,
     find_run,
     order,
@@ -36,6 +34,7 @@ from bot.commands.run_access import (
 from bot.commands.run_buttons import confirm_row, resume_here
 from bot.commands.run_card import ICONS, RunCards, face
 from bot.commands.style_report import amount
+from bot.commands.suggestions import own_styles
 from bot.run_ground import RunRefused
 from bot.runs import MINUTES_MAX, MINUTES_MIN
 from bot.store.shapes import Run
@@ -44,7 +43,6 @@ from models.contract import Family
 
 __all__ = ["COMMANDS", "RunCards"]
 
-_FAMILIES = [Choice(name=text(f"train.{family}"), value=family.value) for family in Family]
 #: Runs that one answer shows: Discord takes ten embeds.
 SHOWN = 6
 LISTED = 15
@@ -53,32 +51,13 @@ LOG_BYTES = 500_000
 MINUTES = 20
 
 
-train = AdminGroup(
-    name=text("command.train.name"),
-    description=text("command.train.description"),
-    default_permissions=discord.Permissions(manage_guild=True),
-    allowed_installs=app_commands.AppInstallationType(guild=True),
-    allowed_contexts=app_commands.AppCommandContext(guild=True, dm_channel=True),
-)
+train = AdminGroup("train", require_style_admin, dms=True)
 
 
-@train.command(
-    name=text("command.train.start.name"), description=text("command.train.start.description")
-)
-@app_commands.rename(
-    style=text("command.train.start.style.name"),
-    minutes=text("command.train.start.minutes.name"),
-    preset=text("command.train.start.preset.name"),
-    family=text("command.train.start.family.name"),
-)
-@app_commands.describe(
-    style=text("command.train.start.style.description"),
-    minutes=text("command.train.start.minutes.description"),
-    preset=text("command.train.start.preset.description"),
-    family=text("command.train.start.family.description"),
-)
+@train.sub("start")
+@options("train.start", "style", "minutes", "preset", "family")
 @app_commands.choices(
-    family=_FAMILIES,
+    family=families(),
     preset=[Choice(name=text(f"choice.{preset}"), value=preset) for preset in PRESETS],
 )
 async def start(
@@ -100,9 +79,7 @@ async def start(
     await interaction.response.send_message(embed=embed, view=confirm_row(say, asked))
 
 
-@start.autocomplete("style")
-async def _style(interaction: Interaction, typed: str) -> list[Choice[str]]:
-    return await suggest_own_styles(interaction, typed) if await is_style_admin(interaction) else []
+start.autocomplete("style")(own_styles)
 
 
 async def _question(interaction: Interaction, say: Words, asked: Order) -> discord.Embed:
@@ -134,9 +111,7 @@ def _left(run: Run) -> float:
     return float(eta) if isinstance(eta, int | float) else 60.0 * run.minutes
 
 
-@train.command(
-    name=text("command.train.status.name"), description=text("command.train.status.description")
-)
+@train.sub("status")
 async def status(interaction: Interaction) -> None:
     """Show what runs and waits, and the last run of each family."""
     house, say = house_of(interaction), words_for(interaction)
@@ -162,12 +137,9 @@ async def status(interaction: Interaction) -> None:
             file.close()
 
 
-@train.command(
-    name=text("command.train.stop.name"), description=text("command.train.stop.description")
-)
-@app_commands.rename(family=text("command.train.stop.family.name"))
-@app_commands.describe(family=text("command.train.stop.family.description"))
-@app_commands.choices(family=_FAMILIES)
+@train.sub("stop")
+@options("train.stop", "family")
+@app_commands.choices(family=families())
 async def stop(interaction: Interaction, family: str | None = None) -> None:
     """Stop the runs of a family, or of all."""
     house, say = house_of(interaction), words_for(interaction)
@@ -182,11 +154,8 @@ async def stop(interaction: Interaction, family: str | None = None) -> None:
     await interaction.response.send_message(embeds=[one.embed for one in shown], ephemeral=True)
 
 
-@train.command(
-    name=text("command.train.resume.name"), description=text("command.train.resume.description")
-)
-@app_commands.rename(run=text("command.train.run.name"))
-@app_commands.describe(run=text("command.train.run.description"))
+@train.sub("resume")
+@options("train", "run")
 async def resume(interaction: Interaction, run: app_commands.Range[int, 1] | None = None) -> None:
     """Go on with a run that was stopped or broke off, by default the last one."""
     if run is not None:
@@ -201,11 +170,8 @@ async def resume(interaction: Interaction, run: app_commands.Range[int, 1] | Non
     raise Refusal("train.no_resume")
 
 
-@train.command(
-    name=text("command.train.list.name"), description=text("command.train.list.description")
-)
-@app_commands.rename(page=text("command.train.list.page.name"))
-@app_commands.describe(page=text("command.train.list.page.description"))
+@train.sub("list")
+@options("train.list", "page")
 async def list_(interaction: Interaction, page: app_commands.Range[int, 1, 1000] = 1) -> None:
     """List the runs, newest first."""
     store, say = house_of(interaction).store, words_for(interaction)
@@ -233,11 +199,8 @@ def _line(say: Words, run: Run, style: str | None) -> str:
     return " · ".join([*parts, format_dt(run.finished_at or run.created_at, "R")])
 
 
-@train.command(
-    name=text("command.train.log.name"), description=text("command.train.log.description")
-)
-@app_commands.rename(run=text("command.train.run.name"))
-@app_commands.describe(run=text("command.train.run.description"))
+@train.sub("log")
+@options("train", "run")
 async def log(interaction: Interaction, run: app_commands.Range[int, 1]) -> None:
     """Hand over what a run has said, and what it learned from."""
     house, say = house_of(interaction), words_for(interaction)

@@ -3,12 +3,15 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from bot import limits
 from bot.sentences import ENGLISH, Sentence
 from bot.words import LOCALES, placeholders, words
+from models.contract import KEYS, Progress
+from models.music.form import NAMES
 
 ROOT = Path(__file__).parents[2]
 FOREIGN = [locale for locale in LOCALES if locale != "en"]
@@ -68,7 +71,9 @@ def test_no_key_is_used_that_does_not_exist_and_none_exists_unused() -> None:
     quoted = set(re.findall(r"""["']([a-z_]+(?:\.[a-z_]+)+)["']""", code))
     stems = {key.removesuffix(".one").removesuffix(".many") for key in leaves("en")}
     areas = {key.split(".")[0] for key in stems}
-    assert {key for key in quoted if key.split(".")[0] in areas} <= stems
+    # The options of commands are named by their place below "command".
+    places = {key for key in quoted if any(s.startswith(f"command.{key}.") for s in stems)}
+    assert {key for key in quoted - places if key.split(".")[0] in areas} <= stems
     # Areas whose keys are put together at run time.
     built = (
         "command.",
@@ -76,12 +81,20 @@ def test_no_key_is_used_that_does_not_exist_and_none_exists_unused() -> None:
         "key.",
         "section.",
         "card.stage.",
+        "menu.",
         "language.",
         "settings.",
         "model.",
     )
     unused = {key for key in stems - quoted if not key.startswith((*built, "edit.", "train."))}
     assert not unused
+
+
+def test_what_the_models_name_has_words() -> None:
+    stages = get_args(Progress.model_fields["stage"].annotation)
+    for area, names in (("section.", NAMES.values()), ("card.stage.", stages), ("key.", KEYS)):
+        said = {key.removeprefix(area) for key in leaves("en") if key.startswith(area)}
+        assert said == set(names)
 
 
 def test_an_unknown_locale_speaks_english_and_a_region_its_language() -> None:

@@ -279,3 +279,14 @@ async def test_the_shared_model_is_moved_by_who_runs_the_bot(
     unknown = await carol.slash(world.channel, "model promote", model="essay", version="../x")
     assert "no version called" in said(unknown)
     assert service.reloaded == []
+
+
+async def test_what_would_be_refused_is_not_offered_and_not_logged_as_an_error(
+    world: World, carol: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert await carol.autocomplete(world.channel, "model card", "version", "") == []
+    assert await carol.autocomplete(world.channel, "style remove", "document", "", style="?") == []
+    typed = {"model": "essay"}
+    offered = await carol.autocomplete(world.channel, "model card", "version", "e-1", **typed)
+    assert [choice["value"] for choice in offered] == ["e-1"]
+    assert not caplog.records
