@@ -50,7 +50,7 @@ async def test_a_sweeper_never_ends_and_sweeps_only_when_told_to(
 ) -> None:
     old = folder(tmp_path / "shelf", "5", old=True)
     task = asyncio.create_task(Sweeper(sqlite_store, Shelf(tmp_path / "shelf"), days).run())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while days and old.exists():
             await asyncio.sleep(0.01)
     await asyncio.sleep(0.02)
@@ -73,7 +73,7 @@ async def test_a_sweep_that_fails_is_followed_by_others(
 
     monkeypatch.setattr(sweeper, "sweep", flaky)
     task = asyncio.create_task(sweeper.run())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while old.exists():
             await asyncio.sleep(0.01)
     task.cancel()

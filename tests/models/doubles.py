@@ -73,7 +73,7 @@ class StepEngine:
         self._stepped.release(times)
 
     def hold(self, version: Version) -> int:
-        assert self.loading.wait(5)
+        assert self.loading.wait(60)
         if (version.path / "bad").exists():
             raise ValueError("shapes do not fit")
         self.held[version.name] = version

@@ -48,7 +48,7 @@ async def read(stream: Stream) -> list[Event]:
     return [event async for event in stream]
 
 
-async def until(check: object, seconds: float = 2.0) -> None:
+async def until(check: object, seconds: float = 30.0) -> None:
     assert callable(check)
     async with asyncio.timeout(seconds):
         while not check():
@@ -123,7 +123,7 @@ async def test_a_writer_that_is_busy_is_waited_for(house: House) -> None:
     await asyncio.sleep(0.2)
     assert not thinking.done()
     essays[0].cancel()
-    outline = await asyncio.wait_for(thinking, 2)
+    outline = await asyncio.wait_for(thinking, 30)
     assert outline is not None and outline.title == "Rivers"
     essays[1].cancel()
 

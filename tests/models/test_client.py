@@ -189,7 +189,7 @@ async def test_closing_the_generator_closes_the_connection() -> None:
     async with scene(play) as stage, GenerationClient(stage.url) as client:
         async with aclosing(client.essay(ESSAY)) as events:
             assert await anext(events) == PLAN
-        await asyncio.wait_for(stage.closed.wait(), 1)
+        await asyncio.wait_for(stage.closed.wait(), 30)
 
 
 async def test_a_full_service_says_when_to_come_back() -> None:

@@ -56,7 +56,7 @@ async def read(stream: Stream) -> list[Event]:
     return [event async for event in stream]
 
 
-async def until(check: object, seconds: float = 2.0) -> None:
+async def until(check: object, seconds: float = 30.0) -> None:
     assert callable(check)
     async with asyncio.timeout(seconds):
         while not check():

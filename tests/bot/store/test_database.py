@@ -37,7 +37,7 @@ async def test_two_processes_writing_at_once_wait_for_each_other(database_url: s
 async def test_reading_does_not_wait_for_a_writer(sqlite_url: str) -> None:
     store, database = await Store.open(sqlite_url), Database(connect(sqlite_url))
     async with database.write():
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(8):
             assert await store.requests.depth() == {}
     await database.engine.dispose()
     await store.close()
