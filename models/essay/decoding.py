@@ -33,6 +33,7 @@ class Decoding:
     plan_pull: float = 5.0  # the same, while keywords are drawn
     plan_far: float = 0.3  # cosine below which keywords lose as much
     pull_from: float = 0.35  # cosine from which a word is pulled at all
+    longest_copy: int = 0  # words in a row from a training essay, 8 at least; 0 = any number
     forbidden: str = "()[]{}<>|=~\\@#_^`*+/"  # a token with one of these is never drawn
     # choosing among candidates
     candidates: int = 8  # sentences drafted side by side

@@ -22,6 +22,7 @@ from models.essay.kernel import Kernel
 from models.essay.lexicon import Lexicon
 from models.essay.lstm import EssayLSTM
 from models.essay.prompt import Encoder, Prompter
+from models.essay.runs import Runs
 from models.essay.table import Table
 from models.essay.writer import Tools
 from models.registry import Version
@@ -73,6 +74,7 @@ def load_version(
         parameters = kernel.parameters
         kernel.keep_only_own()
         language = _language(version, how.forbidden)
+        read = Runs.read(version.path)
         tools = Tools(
             version.name,
             language.lexicon,
@@ -80,6 +82,7 @@ def load_version(
             associations(),
             language.directions,
             how,
+            read,
         )
         table = Table(kernel, tools, slots)
     taught = version.manifest.get("styles") or [s for s in STYLES if s != "own"]
@@ -92,7 +95,7 @@ def load_version(
         licence=str(version.manifest.get("licence", "unknown")),
         device=str(device),
     )
-    return Loaded(table, info, table.size)
+    return Loaded(table, info, table.size + (read.size if read else 0))
 
 
 def _language(version: Version, forbidden: str) -> Language:

@@ -10,6 +10,7 @@ from models.essay import syntax
 from models.essay.decoding import Decoding
 from models.essay.grammar import Mask
 from models.essay.lexicon import Lexicon, Speller, words_of
+from models.essay.runs import Novelty
 from models.essay.sampling import PhraseBook
 
 SHORTEST = 4  # words of a sentence
@@ -80,6 +81,7 @@ class SentenceCandidate:
         limit: int,
         openers: Sequence[int] = (),
         begun: str = "",
+        novelty: Novelty | None = None,
     ) -> None:
         """Begin; ``openers`` are first tokens that would sound like the sentences before."""
         self._lexicon = lexicon
@@ -88,6 +90,7 @@ class SentenceCandidate:
         self._room = room
         self._limit = limit
         self._openers = list(openers)
+        self._novelty = novelty
         self._quoted = begun.count('"') % 2 == 1
         self._must_close = False
         self._whole: list[str] = words_of(begun)  # words that cannot change any more
@@ -132,8 +135,13 @@ class SentenceCandidate:
         return banned + tokens[-1:]  # nothing stammers
 
     def accepts(self, token: int) -> bool:
-        """Refuse a token that spells no known word, or that no sentence has here."""
+        """Refuse a token that spells no known word, copies too far, or has no place here."""
         piece = self._lexicon.texts[token]
+        return self._fits(piece) and (
+            self._novelty is None or self._novelty.allows(self.text, piece)
+        )
+
+    def _fits(self, piece: str) -> bool:
         if self.begun and not self.tokens:  # words that are given stay as they are
             before = (self._whole or [""])[-1]
             return not piece[:1].isalnum() and syntax.allows(self.text, before, piece)

@@ -31,6 +31,7 @@ from models.essay.plan import (
     paragraph_words,
 )
 from models.essay.prompt import PAR, Condition, Plan, Prompter, Wish
+from models.essay.runs import Novelty, Runs
 from models.essay.sampling import Fatigue, Luck
 from models.essay.sentence import Room, SentenceCandidate
 from models.essay.topic import Topic, read_topic
@@ -53,6 +54,7 @@ class Tools:
     known: Associations
     directions: Tensor  # of tokens, see Associations.table
     how: Decoding
+    read: Runs | None = None  # of the training essays, where the version has them
 
 
 class Draft:
@@ -273,7 +275,7 @@ class Draft:
         self, begin: Part, room: Room, place: Place
     ) -> Generator[Part, None, tuple[list[SentenceCandidate], int]]:
         """Draw candidates, again while all are hopeless; return the last ones and the best."""
-        how, record = self.how, self._record
+        how, record, novelty = self.how, self._record, self._novelty()
         rounds = 2 * how.rounds if room.final and how.rounds > 1 else how.rounds
         for round_number in range(rounds):
             drafts = [
@@ -285,6 +287,7 @@ class Draft:
                     how.sentence_tokens,
                     self._openers,
                     self._begun,
+                    novelty,
                 )
                 for _ in range(how.candidates)
             ]
@@ -297,6 +300,13 @@ class Draft:
             if scores[best] > HOPELESS:
                 break
         return drafts, best
+
+    def _novelty(self) -> Novelty | None:
+        """Say what keeps the next sentence from copying."""
+        read, longest = self.tools.read, self.how.longest_copy
+        if read is None or not longest:
+            return None
+        return Novelty(read, longest, self.text[: len(self.text) - len(self._begun)])
 
     def _keep(self, draft: SentenceCandidate, room: Room, *, new_paragraph: bool) -> None:
         """Add a sentence to the essay and send it off."""

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
+from models.essay.runs import Runs
 from models.registry import Registry, RegistryError, Version
 from training.about import About
 from training.essays.card import card, sample_section
@@ -19,7 +20,7 @@ from training.runs import write_json
 
 #: Kept with every version, so that its texts stay the same when better values are found.
 #: Livelier than the .65 of old versions: more different word pairs, topics kept about as well.
-SAMPLER = {"temperature": 0.8}
+SAMPLER = {"temperature": 0.8, "longest_copy": 8}
 PRIVATE = About(
     "as the texts' licences allow",
     "Trained on a private collection; the weights may be used as far as its texts allow.",
@@ -58,6 +59,7 @@ def publish(
             file.chmod(0o644)  # the library makes them readable by their owner alone
         sampler = {"style": default_style(orders, finished), **SAMPLER}
         write_json(folder / "generation.json", sampler)
+        runs_read(finished).write(folder)
         passing = Registry(Path(temporary) / "registry", None)
         draft = passing.publish("essay", name, folder, parent=parent, facts=told)
         report = measure(draft)
@@ -72,6 +74,14 @@ def publish(
         )  # fmt: skip
         (folder / "README.md").write_text(text, encoding="utf-8")
         return registry.publish("essay", name, folder, parent=parent, facts=told), report
+
+
+def runs_read(finished: Finished) -> Runs:
+    """Note what may not be copied: the essays of this run and, where it adapts, its parent's."""
+    orders, essays = finished.orders, finished.prepared.corpus.essays_of("train")
+    own = Runs.of(essay.document.text for essay in essays)
+    before = Runs.read(orders.parent.path) if orders.adapting and orders.parent else None
+    return before + own if before else own
 
 
 def styles(orders: Orders, finished: Finished) -> list[str]:

@@ -25,6 +25,7 @@ from models.essay.lexicon import words_of
 from models.essay.tickets import EngineBusy, EngineEmpty, Ticket
 from models.registry import Version
 from tests.models.essay import tiny
+from training.essays.textstats import CopyIndex
 
 WAIT = 240.0  # a busy machine is slow, not broken
 
@@ -221,6 +222,22 @@ ODD = {
     "long": "cats " * 100,
     "special token": "<text> <par> </s>",
 }
+
+
+def test_no_more_than_eight_words_are_copied_where_a_version_says_so(
+    tmp_path: Path, make: Callable[..., EssayEngine]
+) -> None:
+    engine = make()
+    (known,) = write(engine, request(words=120))  # the model writes this by itself
+    text, how = known.done.text, {"candidates": 3, "plan_candidates": 2}
+    free = tiny.publish(tmp_path, "free", tiny.trained(), read=[text], **how)
+    bound = tiny.publish(tmp_path, "bound", tiny.trained(), read=[text], longest_copy=8, **how)
+    again = []
+    for version in (free, bound):
+        engine.load(version)
+        again += write(engine, request(words=120))
+    assert again[0].done.text == text
+    assert 4 < CopyIndex([text]).longest(again[1].done.text) <= 8
 
 
 @pytest.mark.parametrize("kind", ODD)

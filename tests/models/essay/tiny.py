@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import cast
@@ -13,6 +14,7 @@ from transformers import PreTrainedTokenizerFast
 
 from models.essay.lstm import EssayConfig, EssayLSTM
 from models.essay.prompt import PAR, Encoder, Prompter, Wish, condition_arrays
+from models.essay.runs import Runs
 from models.registry import Registry, Version
 from training.essays.vocabulary import train_tokenizer
 
@@ -115,10 +117,14 @@ def trained() -> EssayLSTM:
     return model(1, steps=60)
 
 
-def publish(root: Path, name: str, made: EssayLSTM, **decoding: object) -> Version:
-    """Store a model as a version."""
+def publish(
+    root: Path, name: str, made: EssayLSTM, *, read: Sequence[str] = (), **decoding: object
+) -> Version:
+    """Store a model as a version; what it has ``read`` is not copied if ``decoding`` says so."""
     folder = root / f"making-{name}"
     made.save_pretrained(folder)
     tokenizer().save_pretrained(folder)
     (folder / "generation.json").write_text(json.dumps(decoding))
+    if read:
+        Runs.of(read).write(folder)
     return Registry(root / "registry", shipped=None).publish("essay", name, folder, parent=None)

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from transformers import AutoModelForCausalLM
@@ -12,6 +13,7 @@ from typer.testing import CliRunner
 
 from models.registry import Registry
 from tests.training.essays.made_up import TOPICS, write_corpus
+from tests.training.essays.short import short_essays
 from training.__main__ import app
 from training.essays import commands
 from training.essays.pipeline import Finished, Orders, train
@@ -35,11 +37,8 @@ def not_nicer(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def short_essays() -> Iterator[None]:
-    """Write short essays where their length does not matter."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("training.essays.card.WORDS", 50)
-        patch.setattr("training.essays.gate.WORDS", 50)
+def brief() -> Iterator[None]:
+    with short_essays():
         yield
 
 
@@ -65,9 +64,11 @@ def test_a_version_is_published_with_all_that_belongs_to_it(house: Path) -> None
     version.verify()
     files = set(version.manifest["files"])
     assert {"config.json", "model.safetensors", "tokenizer.json", "lexicon.json"} <= files
-    assert {"metrics.json", "README.md", "generation.json"} <= files
+    assert {"metrics.json", "README.md", "generation.json", "runs.npz"} <= files
+    assert version.read_json("generation.json")["longest_copy"] == 8
     assert version.manifest["styles"] == ["argument"]
     assert version.manifest["splits"]["unseen"] == 12
+    assert re.fullmatch("[0-9a-f]{16}", version.manifest["code"])
     assert all((version.path / file).stat().st_mode & 0o044 == 0o044 for file in files)
     model = AutoModelForCausalLM.from_pretrained(version.path)
     assert model.dtype == torch.float32
@@ -101,6 +102,12 @@ def test_continuing_is_gated_and_goes_live(house: Path, tmp_path: Path) -> None:
     after = Registry(house / "registry", None)
     assert after.resolve("essay").name == outcome["version"] != "tiny"
     assert after.resolve("essay").parent == "tiny"
+    with (
+        np.load(after.resolve("essay", "tiny").path / "runs.npz", allow_pickle=False) as before,
+        np.load(after.resolve("essay").path / "runs.npz", allow_pickle=False) as both,
+    ):  # a style copies neither its own essays nor its parent's
+        assert len(before.files) == 1 and len(both.files) == 2
+        assert (both[before.files[0]] == before[before.files[0]]).all()
 
 
 def test_a_ruined_candidate_is_refused(
