@@ -11,10 +11,11 @@ from typing import Annotated, Any
 
 import typer
 
-from bot import samples
+from bot import samples, uploads
 from bot.admission import Ask
 from bot.console import Finished, SetUpError, Show, workshop
 from bot.logs import set_up_logs
+from bot.openings import cleaned, topic_of
 from bot.samples import Sample
 from bot.sentences import TOKEN_HELP
 from bot.service_process import ServiceFailed
@@ -65,12 +66,20 @@ def essay(
     batch: Annotated[
         Path | None, typer.Option(exists=True, dir_okay=False, help="A file with a topic a line.")
     ] = None,
+    opening: Annotated[
+        str | None, typer.Option(metavar="TEXT|@FILE", help="A text that the essay goes on from.")
+    ] = None,
 ) -> None:
-    """Write an essay about TOPIC, or one about each line of a file."""
+    """Write an essay about TOPIC, or going on from a text, or one about each line of a file."""
+    if batch is not None and opening is not None:
+        raise typer.BadParameter("Give either --batch FILE or --opening TEXT.")
+    text = None if opening is None else _opening(opening)
+    if topic is None and text is not None:
+        topic = topic_of(text)
     if (topic is None) == (batch is None):
         raise typer.BadParameter("Give either a topic or --batch FILE.")
     topics = [topic] if batch is None else _lines(batch)
-    values = {"words": words, "style": style, "seed": seed}
+    values = {"words": words, "style": style, "seed": seed, "opening": text}
     asks = [_ask("essay", {"topic": each, **values}) for each in topics]
     show = Quiet() if as_json or batch is not None else Writing()
     _guarded(lambda settings: _make(settings, asks, out, show, as_json))
@@ -240,8 +249,28 @@ def _sample(path: Path) -> Sample:
         raise typer.Exit(WRONG) from error
 
 
+def _opening(given: str) -> str:
+    """Take a text as it is, or out of the file that ``@`` stands before; as one from Discord is."""
+    if not given.startswith("@"):
+        return cleaned(given)
+    path = Path(given.removeprefix("@"))
+    try:
+        return cleaned(asyncio.run(uploads.read_upload(path.name, path.read_bytes())))
+    except UploadError as error:
+        typer.echo(str(error.sentence), err=True)
+    except OSError as error:
+        typer.echo(f"{path} cannot be read: {error.strerror}.", err=True)
+    raise typer.Exit(WRONG)
+
+
 def _lines(path: Path) -> list[str]:
-    lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise typer.BadParameter(f"{path} is not a text in UTF-8.") from error
+    except OSError as error:
+        raise typer.BadParameter(f"{path} cannot be read: {error.strerror}.") from error
+    lines = [line.strip() for line in text.splitlines()]
     topics = [line for line in lines if line]
     if not topics:
         raise typer.BadParameter(f"{path} has no topic in it.")
@@ -279,13 +308,23 @@ def _guarded(
             set_up_logs("warning", as_json=settings.log_json)  # a terminal is not a log
     try:
         code = asyncio.run(act(settings))
-    except (SetUpError, StoreError, ServiceFailed, OSError) as error:
+    except (SettingsError, SetUpError, StoreError, ServiceFailed) as error:
         typer.echo(str(error), err=True)
+        raise typer.Exit(WRONG) from error
+    except OSError as error:
+        typer.echo(_plain(error), err=True)
         raise typer.Exit(WRONG) from error
     except KeyboardInterrupt as stop:
         raise typer.Exit(130) from stop
     if code != FINE:
         raise typer.Exit(code)
+
+
+def _plain(error: OSError) -> str:
+    """Say what the system refused, without its number."""
+    if error.strerror is None:
+        return str(error)
+    return f"{error.filename}: {error.strerror}." if error.filename else f"{error.strerror}."
 
 
 if __name__ == "__main__":

@@ -102,6 +102,35 @@ def test_one_bad_line_does_not_stop_a_batch(cli: Cli, tmp_path: Path) -> None:
     assert made[1]["topic"] == "123" and made[1]["error"] in done.stderr
 
 
+def test_an_essay_goes_on_from_a_text_or_a_file(cli: Cli, tmp_path: Path) -> None:
+    text = "The river was high that spring. Nobody could cross it."
+    file = tmp_path / "begun.txt"
+    file.write_text(f"\ufeff{text}\n")
+    rest = ("--words", "70", "--seed", "5", "--json", "--out", tmp_path)
+    typed = cli("essay", "rivers", "--opening", text, *rest)
+    assert typed.exit_code == 0, typed.output
+    made = json.loads(typed.stdout)
+    assert made["topic"] == "rivers" and made["text"].startswith(text)
+    assert len(made["text"]) > len(text)
+    read = cli("essay", "--opening", f"@{file}", *rest)
+    assert read.exit_code == 0, read.output
+    assert json.loads(read.stdout)["topic"] == "The river was high that spring"
+    assert json.loads(read.stdout)["text"].startswith(text)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("gone.txt", "gone.txt cannot be read: No such file or directory."), ("x.exe", "x.exe")],
+)
+def test_an_opening_that_cannot_be_read_is_one_sentence(
+    bare: Cli, tmp_path: Path, name: str, said: str
+) -> None:
+    (tmp_path / "x.exe").write_bytes(b"MZ")
+    done = bare("essay", "rivers", "--opening", f"@{name}")
+    assert done.exit_code == 2 and done.stdout == "" and not (tmp_path / "data").exists()
+    assert said in done.stderr and done.stderr.count("\n") == 1
+
+
 def test_beats_as_json(cli: Cli, tmp_path: Path) -> None:
     done = cli(
         "beat", "--bpm", "100", "--bars", "4", "--key", "a minor", "--seed", "9", "--count", "2",
@@ -155,16 +184,38 @@ def test_wrong_usage_is_2(bare: Cli, arguments: tuple[str, ...]) -> None:
     [
         ("GENERATION_URL", "http://127.0.0.1:1", "does not answer"),
         ("DATABASE_URL", "nonsense", "DATABASE_URL"),
+        ("DATABASE_URL", "sqlite+pysqlite:///x.db", "DATABASE_URL"),
+        ("DATABASE_PASSWORD_FILE", "/nowhere", "DATABASE_PASSWORD_FILE: /nowhere cannot be read"),
         ("WORKERS", "0", "WORKERS"),
+        ("SOUNDFONT", "/nowhere.sf2", "SOUNDFONT names /nowhere.sf2, and there is no such file."),
     ],
 )
 def test_a_missing_set_up_is_2_and_one_sentence(
     bare: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, value: str, sentence: str
 ) -> None:
+    if name == "DATABASE_PASSWORD_FILE":
+        monkeypatch.setenv("DATABASE_URL", "postgresql://me@127.0.0.1:1/nothing")
     monkeypatch.setenv(name, value)
     done = bare("essay", "rivers", "--out", tmp_path)
     assert done.exit_code == 2
     assert sentence in done.stderr and "Traceback" not in done.stderr
+
+
+def test_a_batch_that_is_no_text_is_one_sentence(bare: Cli, tmp_path: Path) -> None:
+    batch = tmp_path / "topics.txt"
+    batch.write_bytes(b"caf\xe9s\n")
+    done = bare("essay", "--batch", batch)
+    assert done.exit_code == 2 and "is not a text in UTF-8" in " ".join(done.output.split())
+
+
+def test_where_no_files_can_go_is_said_before_anything_is_made(bare: Cli, tmp_path: Path) -> None:
+    taken = tmp_path / "taken"
+    taken.touch()
+    for out in (taken, taken / "below"):
+        done = bare("beat", "--out", out)
+        assert done.exit_code == 2
+        assert done.stderr.strip().startswith(f"No files can be written into {out}: ")
+    assert not (tmp_path / "data").exists()
 
 
 def test_migrating(bare: Cli, tmp_path: Path) -> None:
