@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.town import BOOT_SECONDS, Bot, Town, database_in, open_town, start_bot
+from benchmarks.town import BOOT_SECONDS, DATABASES, Bot, Town, database_in, open_town, start_bot
 from bot import service_process
 from bot.logs import set_up_logs
 from bot.service_process import LocalService
@@ -125,6 +125,7 @@ async def rehearse(
     """Kill as the schedule says, let all end, and count what was lost or came twice."""
     await migrate(database)
     settings = load_settings(_env_file=None, data_dir=folder, device="cpu")
+    folder.mkdir(parents=True, exist_ok=True)
     if registry is not None and not settings.registry_dir.exists():
         settings.registry_dir.symlink_to(registry, target_is_directory=True)
     # Killed every few seconds, it would soon be kept waiting for half a minute each time.
@@ -214,16 +215,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--kills", type=int, default=Schedule.kills)
     parser.add_argument("--seed", type=int, default=Schedule.seed)
-    parser.add_argument("--database", help="SQLAlchemy URL; default: SQLite in a temporary folder")
+    parser.add_argument("--database", help=DATABASES)
     parser.add_argument("--shipped", action="store_true", help="Use the shipped models, not tiny")
     args = parser.parse_args()
     set_up_logs("error")  # on stderr; stdout is for the figures
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         registry = None if args.shipped else tiny_registry(folder / "tiny")
-        database = database_in(folder, args.database)
         schedule = Schedule(args.kills, args.seed)
-        figures = asyncio.run(rehearse(schedule, folder, database, registry))
+        with database_in(folder, args.database) as database:
+            figures = asyncio.run(rehearse(schedule, folder, database, registry))
     sys.stdout.write(json.dumps(figures, indent=2) + "\n")
     sys.exit(1 if figures["lost"] or figures["doubled"] or figures["contradicted"] else 0)
 

@@ -23,7 +23,7 @@ from typing import Any
 
 import psutil
 
-from benchmarks.town import Asked, Bot, Town, database_in, open_town, quantile, start_bot
+from benchmarks.town import DATABASES, Asked, Bot, Town, database_in, open_town, quantile, start_bot
 from bot.store import FINAL, Request, State, Store, migrate
 
 TOPICS = (
@@ -246,14 +246,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     for name, option in Plan.__dataclass_fields__.items():
         parser.add_argument(f"--{name}", type=type(option.default), default=option.default)
-    parser.add_argument("--database", help="SQLAlchemy URL; default: SQLite in a temporary folder")
+    parser.add_argument("--database", help=DATABASES)
     parser.add_argument("--keep", type=Path, help="Folder to keep logs and data in")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = args.keep or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        database = database_in(folder, args.database)
-        figures = asyncio.run(measure(plan_of(args), folder, database))
+        with database_in(folder, args.database) as database:
+            figures = asyncio.run(measure(plan_of(args), folder, database))
     sys.stderr.write(table(figures))
     sys.stdout.write(json.dumps(figures, indent=2) + "\n")
     sys.exit(1 if figures["lost"] or figures["doubled"] or figures["extra_messages"] else 0)

@@ -9,8 +9,8 @@ import re
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
@@ -18,7 +18,10 @@ from typing import Any, TextIO
 from aiohttp import web
 
 from tests.flow.loopback import Loopback
+from tests.postgres import PostgresServer, find_binaries
 
+#: What ``--database`` takes.
+DATABASES = "“postgres” (a server of its own) or a SQLAlchemy URL; default: SQLite"
 ROOT = Path(__file__).resolve().parents[1]
 #: Loading the shipped models takes seconds on a quiet machine.
 BOOT_SECONDS = 300.0
@@ -182,11 +185,33 @@ async def open_town(guilds: int) -> AsyncIterator[Town]:
         await town.stop()
 
 
-def database_in(folder: Path, url: str | None) -> str:
-    """Spell a database's address with its driver; by default SQLite in the folder."""
-    if url is None:
-        return f"sqlite+aiosqlite:///{folder / 'ghostwriter.db'}"
-    return url.replace("postgresql://", "postgresql+asyncpg://", 1)
+@contextmanager
+def database_in(folder: Path, wanted: str | None) -> Iterator[str]:
+    """Give a database's address with its driver; by default SQLite in the folder.
+
+    ``postgres`` stands for a server of its own that is gone afterwards.
+    """
+    if wanted == "postgres":
+        with _postgres() as url:
+            yield url
+    elif wanted is None:
+        yield f"sqlite+aiosqlite:///{folder / 'ghostwriter.db'}"
+    else:
+        yield wanted.replace("postgresql://", "postgresql+asyncpg://", 1)
+
+
+@contextmanager
+def _postgres() -> Iterator[str]:
+    """Start PostgreSQL on a loopback port; exit with a sentence where it is not installed."""
+    binaries = find_binaries()
+    if binaries is None:
+        sys.exit("PostgreSQL is not installed; on Debian: apt-get install postgresql.")
+    server = PostgresServer(binaries)
+    server.start()
+    try:
+        yield server.create("ghostwriter")
+    finally:
+        server.stop()
 
 
 def quantile(values: Iterable[float], share: float) -> float | None:
