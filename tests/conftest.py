@@ -30,6 +30,15 @@ for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
 __all__ = ["base_registry", "own_registry", "service_url", "tiny_registry", "trainable_registry"]
 
 
+@pytest.fixture(autouse=True, scope="session")
+def hardly_nicer() -> Iterator[None]:
+    """Let children make way a little only: tests wait for them, others keep the cores busy."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("bot.priority.SERVICE", 1)
+        patch.setattr("bot.priority.TRAINING", 2)
+        yield
+
+
 @pytest.fixture
 def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """Settings of nobody's environment, with everything under a folder of the test's own."""
