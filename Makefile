@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 # For a CPU-only machine: make demo PIP_ARGS="--extra-index-url https://download.pytorch.org/whl/cpu"
 PIP_ARGS ?=
-# How many tests run at once: as many as there are cores, but never more than this.
+# How many processes share the tests: one a core, but never more than this.
 TESTERS ?= 4
 
 .PHONY: demo run test check load kills sync doctor migrate clean
