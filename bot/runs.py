@@ -7,33 +7,29 @@ finds the rows that still run and adopts their children or says what became of t
 from __future__ import annotations
 
 import asyncio
-import signal
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import structlog
 
 from bot.corpus import Corpus
 from bot.run_ground import Ground, RunRefused, style_key, training_command, why_not
+from bot.run_watch import Pace, RunWatch
 from bot.sentences import Sentence
 from bot.settings import Settings
 from bot.store import Store
 from bot.store.shapes import NewRun, Run, RunState, Style
 from bot.training_process import TrainingProcess, judge
-from bot.versions import CANDIDATE, LIVE, PREVIOUS, Versions, alias
-from models.client import GenerationClient, GenerationRefused, GenerationUnavailable
+from bot.versions import VersionRefused, Versions
+from models.client import GenerationClient
 from models.contract import Family
 from models.registry import Registry, RegistryError
 
 log = structlog.get_logger(__name__)
 
 MINUTES_MIN, MINUTES_MAX = 1, 24 * 60
-#: Evaluation and the gate come on top of the minutes asked for.
-OVERTIME_SECONDS = 30 * 60.0
-RELOAD_PAUSES = (2.0, 5.0, 10.0, 30.0)
 
 
 class Announcer(Protocol):
@@ -63,12 +59,9 @@ class RunKeeper:
     ) -> None:
         """Start nothing yet; ``command`` words another child than the usual one."""
         self._store = store
-        self._client = client
         self._settings = settings
         self._announcer = announcer
-        self._look_seconds = look_seconds
-        self._card_seconds = card_seconds
-        self._stop_grace = stop_grace
+        self._pace = Pace(look_seconds, card_seconds, stop_grace)
         self._command = command or training_command
         self.registry = Registry(settings.registry_dir)
         self.versions = Versions(self.registry, client)
@@ -138,11 +131,7 @@ class RunKeeper:
         if any(run.style_id == style.id for run in await self._store.runs.open(style.family)):
             return False
         await self.corpus.drop(style)
-        for name in (LIVE, PREVIOUS, CANDIDATE):
-            with suppress(RegistryError):
-                await asyncio.to_thread(
-                    self.registry.drop_alias, style.family, alias(style.key, name), "style deleted"
-                )
+        await self.versions.forget(Family(style.family), style.key)
         return True
 
     async def stop(self, family: Family, run_id: int | None = None) -> list[Run]:
@@ -155,7 +144,7 @@ class RunKeeper:
             if stopped is None:
                 continue
             if stopped.state is RunState.STOPPED:
-                await self._tell_end(stopped)
+                await self.show_end(stopped)
             asked.append(stopped)
         self._wake.set()
         return asked
@@ -168,7 +157,7 @@ class RunKeeper:
                 await self._advance()
                 # Not wait_for: in Python 3.11 it can swallow a cancellation.
                 with suppress(TimeoutError):
-                    async with asyncio.timeout(10 * self._look_seconds):
+                    async with asyncio.timeout(10 * self._pace.look):
                         await self._wake.wait()
         finally:
             for watch in self._watches.values():
@@ -176,30 +165,13 @@ class RunKeeper:
             await asyncio.gather(*self._watches.values(), return_exceptions=True)
             self._watches.clear()
 
-    def curve(self, run: Run) -> Path | None:
-        """Find the picture of a run's loss."""
-        return self._left_by(run).curve
+    def left_by(self, run: Run) -> TrainingProcess:
+        """Look into the folder of a run, whoever may be writing there."""
+        return TrainingProcess(self._folder(run), None)
 
     def last_lines(self, run: Run) -> tuple[str, ...]:
         """Read the last words of a run that failed."""
-        return self._left_by(run).last_lines() if run.state is RunState.FAILED else ()
-
-    def sample(self, run: Run) -> Path | None:
-        """Find what the weights of a run last wrote or drew."""
-        return self._left_by(run).sample
-
-    def log(self, run: Run) -> Path | None:
-        """Find everything a run has said."""
-        path = self._folder(run) / "log.txt"
-        return path if path.is_file() else None
-
-    def outcome(self, run: Run) -> Mapping[str, Any]:
-        """Read what a run wrote at its end."""
-        return self._left_by(run).ending().outcome or {}
-
-    async def show_end(self, run: Run) -> None:
-        """Announce once more how a run ended."""
-        await self._tell_end(run)
+        return self.left_by(run).last_lines() if run.state is RunState.FAILED else ()
 
     async def _advance(self) -> None:
         """Watch what runs, and start what may."""
@@ -240,62 +212,17 @@ class RunKeeper:
             self._wake.set()
 
     async def _follow(self, run: Run, child: TrainingProcess) -> None:
-        """Carry progress to the row and the card until the child ends, then close the run."""
-        shown = 0.0
-        begun = time.monotonic()
-        asked_at: float | None = None
-        while child.alive():
-            await child.wait(self._look_seconds)
-            progress = await asyncio.to_thread(child.progress)
-            if progress is not None:
-                await self._store.runs.report(run.id, progress)
-            run = await self._store.runs.get(run.id) or run
-            late = time.monotonic() - begun > run.minutes * 60 + OVERTIME_SECONDS
-            if run.stop_requested or late:
-                if asked_at is None:
-                    asked_at = time.monotonic()
-                    child.ask_to_stop()
-                self._press(child, time.monotonic() - asked_at)
-            if time.monotonic() - shown >= self._card_seconds:
-                shown = time.monotonic()
-                await self._tell(run, child)
-        await self._close(run, child)
-
-    def _press(self, child: TrainingProcess, asked_for: float) -> None:
-        """Make a child stop that was asked some seconds ago, at first gently."""
-        if asked_for > 2 * self._stop_grace:
-            child.send(signal.SIGKILL)
-        elif asked_for > self._stop_grace:
-            child.send(signal.SIGTERM)
-
-    async def _close(self, run: Run, child: TrainingProcess) -> None:
-        """Close a run whose child has ended."""
-        progress = await asyncio.to_thread(child.progress)
-        if progress is not None:
-            await self._store.runs.report(run.id, progress)
+        """Follow a child to its end, then close the run."""
+        run = await RunWatch(self._store, child, self._pace, self._tell).follow(run)
         ending = await asyncio.to_thread(child.ending)
         state, sentence = judge(ending, stopped=run.stop_requested)
         version = (ending.outcome or {}).get("version") or None
         if state is RunState.PROMOTED:
-            state, sentence = await self._take_up(run, str(version), sentence)
-        await self._finish(run, state, sentence, version)
-
-    async def _take_up(self, run: Run, version: str, sentence: str) -> tuple[RunState, str]:
-        """Make the service use the new version; go back to the old one if it cannot."""
-        family = Family(run.family)
-        for pause in (*RELOAD_PAUSES, None):
             try:
-                await self._client.reload(family, alias(style_key(run), LIVE))
-                return RunState.PROMOTED, sentence
-            except GenerationRefused as error:
-                log.error("new version refused", run=run.id, reason=error.sentence)
-                await asyncio.to_thread(self._take_back, run, error.sentence)
-                return RunState.FAILED, Sentence("run_unusable", version=version)
-            except GenerationUnavailable:
-                if pause is not None:
-                    await asyncio.sleep(pause)
-        # The alias has moved: the service takes the new version when it comes back.
-        return RunState.PROMOTED, sentence
+                await self.versions.take_up(Family(run.family), style_key(run), str(version))
+            except VersionRefused as no:
+                state, sentence = RunState.FAILED, no.sentence
+        await self._finish(run, state, sentence, version)
 
     async def _finish(
         self,
@@ -307,32 +234,23 @@ class RunKeeper:
         if not await self._store.runs.finish(run.id, state, sentence, version):
             return
         log.info("run ended", run=run.id, state=state.value, sentence=str(sentence))
-        await self._tell_end(run)
+        await self.show_end(run)
         self._wake.set()
 
-    async def _tell(self, run: Run, child: TrainingProcess) -> None:
+    async def _tell(self, run: Run, curve: Path | None) -> None:
         try:
-            await self._announcer.progress(run, child.curve)
+            await self._announcer.progress(run, curve)
         except Exception as error:
             log.warning("run not shown", run=run.id, error=repr(error))
 
-    async def _tell_end(self, run: Run) -> None:
+    async def show_end(self, run: Run) -> None:
+        """Announce how a run ended."""
         run = await self._store.runs.get(run.id) or run
+        left = self.left_by(run)
         try:
-            await self._announcer.finished(run, self.curve(run), self.last_lines(run))
+            await self._announcer.finished(run, left.curve, self.last_lines(run))
         except Exception as error:
             log.warning("end of run not shown", run=run.id, error=repr(error))
-
-    def _take_back(self, run: Run, why: str) -> None:
-        """Let the version before serve again; a style's first version leaves nobody behind."""
-        try:
-            self.registry.rollback(run.family, why, style_key(run))
-        except RegistryError:
-            with suppress(RegistryError):
-                self.registry.drop_alias(run.family, alias(style_key(run), LIVE), why)
-
-    def _left_by(self, run: Run) -> TrainingProcess:
-        return TrainingProcess(self._folder(run), None)
 
     def _folder(self, run: Run) -> Path:
         if run.run_dir is not None:

@@ -170,6 +170,12 @@ class TrainingProcess:
         return tuple(line for line in lines if line)[-count:]
 
     @property
+    def log(self) -> Path | None:
+        """Everything the child has said, once it has said something."""
+        path = self.folder / "log.txt"
+        return path if path.is_file() else None
+
+    @property
     def curve(self) -> Path | None:
         """Picture of the loss, once there is one."""
         path = self.folder / "loss.png"

@@ -1,4 +1,4 @@
-"""Versions made live or taken back by an admin: checked first, then moved, then loaded."""
+"""Versions made live or taken back: checked first, then moved, then loaded."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from models.registry import DamagedVersion, Registry, RegistryError, UnknownVers
 
 log = structlog.get_logger(__name__)
 
-LIVE, PREVIOUS, CANDIDATE = "live", "previous", "candidate"
+LIVE, PREVIOUS, CANDIDATE = ALIASES = ("live", "previous", "candidate")
+#: How long to wait for a service that is away before what a run made live is left to it.
+RELOAD_PAUSES = (2.0, 5.0, 10.0, 30.0)
 
 
 class VersionRefused(Exception):
@@ -55,6 +57,37 @@ class Versions:
             version = await asyncio.to_thread(self._verified, family, name)
             await self._move(family, style, version, why)
         return version
+
+    async def take_up(self, family: Family, style: str | None, name: str) -> None:
+        """Load what a run has made live; raise VersionRefused, and the version before is live."""
+        for pause in (*RELOAD_PAUSES, None):
+            try:
+                await self._client.reload(family, alias(style, LIVE))
+                return
+            except GenerationRefused as error:
+                log.error("new version refused", version=name, reason=error.sentence)
+                await asyncio.to_thread(self._take_back, family, style, error.sentence)
+                raise VersionRefused(Sentence("run_unusable", version=name)) from error
+            except GenerationUnavailable:
+                if pause is not None:
+                    await asyncio.sleep(pause)
+        # The alias has moved: the service takes the new version when it comes back.
+
+    def _take_back(self, family: Family, style: str | None, why: str) -> None:
+        """Let the version before serve again; a style's first version leaves nobody behind."""
+        try:
+            self._registry.rollback(family.value, why, style)
+        except RegistryError:
+            with suppress(RegistryError):
+                self._registry.drop_alias(family.value, alias(style, LIVE), why)
+
+    async def forget(self, family: Family, style: str) -> None:
+        """Drop the aliases of a deleted style; its versions stay for what they have made."""
+        for name in ALIASES:
+            with suppress(RegistryError):
+                await asyncio.to_thread(
+                    self._registry.drop_alias, family.value, alias(style, name), "style deleted"
+                )
 
     def _verified(self, family: Family, name: str) -> Version:
         try:

@@ -15,7 +15,7 @@ from bot.commands.common import Interaction, Refusal, find_style, house_of, is_o
 from bot.commands.style_report import liked
 from bot.store.ratings import Tally
 from bot.store.shapes import Run, Style
-from bot.versions import CANDIDATE, LIVE, PREVIOUS, alias
+from bot.versions import ALIASES, alias
 from bot.words import Words
 from models.contract import Family
 from models.registry import Version
@@ -23,7 +23,6 @@ from models.registry import Version
 if TYPE_CHECKING:
     from bot.app import House
 
-ALIASES = (LIVE, PREVIOUS, CANDIDATE)
 SHOWN = 20
 FIGURES = 14
 _FACTS = ("created", "parent", "licence", "seed", "preset", "code", "code_version", "parameters")
@@ -43,7 +42,7 @@ class Scope:
 
     async def versions(self, house: House) -> list[Version]:
         """List the versions, newest first; what belongs to another style is not there."""
-        found = await asyncio.to_thread(house.keeper.registry.versions, self.family.value)
+        found = await asyncio.to_thread(house.registry.versions, self.family.value)
         owners = await house.store.runs.owners(self.family.value)
         aliases = await self.aliases(house)
         mine = self.style.id if self.style is not None else None
@@ -55,7 +54,7 @@ class Scope:
 
     async def aliases(self, house: House) -> dict[str, str]:
         """Say which version live, previous and candidate are."""
-        known = await asyncio.to_thread(house.keeper.registry.aliases, self.family.value)
+        known = await asyncio.to_thread(house.registry.aliases, self.family.value)
         return {
             name: known[alias(self.key, name)] for name in ALIASES if alias(self.key, name) in known
         }
@@ -142,7 +141,8 @@ async def card(say: Words, house: House, scope: Scope, version: Version) -> disc
 
 async def comparison(say: Words, house: House, run: Run) -> discord.Embed:
     """Show a version's figures beside those of the live one, on the same held-out data."""
-    outcome = await asyncio.to_thread(house.keeper.outcome, run)
+    ending = await asyncio.to_thread(house.keeper.left_by(run).ending)
+    outcome = ending.outcome or {}
     text = _table(say, outcome.get("figures") or {}, outcome.get("live") or {})
     embed = discord.Embed(
         title=str(run.version),

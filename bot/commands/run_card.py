@@ -73,7 +73,7 @@ async def face(
     """Show a run as it is now, with what its present weights made."""
     style = await house.store.styles.get(run.style_id) if run.style_id is not None else None
     shown = embed(say, run, last_lines, style.name if style is not None else None)
-    sample = house.keeper.sample(run)
+    sample = house.keeper.left_by(run).sample
     pictures = [] if curve is None else [(curve, "loss.png")]
     if sample is not None and sample.suffix == ".png":
         pictures.append((sample, "sample.png"))

@@ -15,6 +15,7 @@ from bot.commands.common import Interaction, Refusal, house_of, words_for
 from bot.corpus import Measure, Taken
 from bot.store.ratings import Tally
 from bot.store.shapes import Document, Style
+from bot.versions import ALIASES
 from bot.words import Words
 from models.contract import EssayDone
 
@@ -72,7 +73,7 @@ async def about(say: Words, house: House, style: Style) -> discord.Embed:
     embed = discord.Embed(title=limits.clip(plain(style.name), 200), colour=cards.GREY)
     versions = [
         f"{say(f'model.{alias}')}: {aliases[f'{style.key}.{alias}']}"
-        for alias in ("live", "previous", "candidate")
+        for alias in ALIASES
         if f"{style.key}.{alias}" in aliases
     ]
     newest = [document_line(say, style, document) for document in reversed(kept[-NEWEST:])]

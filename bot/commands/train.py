@@ -124,7 +124,7 @@ async def status(interaction: Interaction) -> None:
         raise Refusal("train.nothing")
     keeper = house.keeper
     shown = [
-        await face(house, say, run, keeper.curve(run), keeper.last_lines(run))
+        await face(house, say, run, keeper.left_by(run).curve, keeper.last_lines(run))
         for run in runs[:SHOWN]
     ]
     files = [file for one in shown for file in one.files()]
@@ -205,7 +205,7 @@ async def log(interaction: Interaction, run: app_commands.Range[int, 1]) -> None
     """Hand over what a run has said, and what it learned from."""
     house, say = house_of(interaction), words_for(interaction)
     found = await find_run(interaction, run)
-    path = house.keeper.log(found)
+    path = house.keeper.left_by(found).log
     if path is None:
         raise Refusal("train.no_log", id=run)
     data = (await asyncio.to_thread(path.read_bytes))[-LOG_BYTES:]

@@ -291,7 +291,7 @@ async def test_a_new_model_the_service_cannot_use_is_taken_back(office: Office) 
 async def test_a_service_that_is_away_does_not_take_the_new_model_back(
     office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bot.runs.RELOAD_PAUSES", (0.01, 0.01))
+    monkeypatch.setattr("bot.versions.RELOAD_PAUSES", (0.01, 0.01))
     office.service.errors = [GenerationUnavailable("away")] * 3
     run = await office.end_of(await office.begin("promote"))
     assert run.state is RunState.PROMOTED
@@ -349,6 +349,8 @@ async def test_a_style_is_trained_on_its_documents_from_its_own_version(
         assert part in command
     assert "--resume" not in command
     assert not await office.keeper.drop_style(style)
+    checkpoint = Path(str(run.run_dir)) / "own" / "checkpoint.json"
+    await office.until(run, lambda _: checkpoint.is_file())
     await office.keeper.stop(Family.ESSAY, run.id)
     run = await office.until(run, lambda now: now.finished_at)
     Registry(office.settings.registry_dir, None).move_alias("essay", style.live, "e-1")

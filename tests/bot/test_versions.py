@@ -99,3 +99,28 @@ def test_an_alias_is_dropped_and_the_version_stays(registry: Registry) -> None:
     assert registry.resolve("essay", "e-2").name == "e-2"
     with pytest.raises(RegistryError):
         registry.drop_alias("essay", "../live")
+
+
+async def test_what_a_run_made_live_is_loaded_or_taken_back(
+    versions: Versions, registry: Registry, service: Service
+) -> None:
+    registry.move_alias("essay", "live", "e-2")
+    await versions.take_up(ESSAY, None, "e-2")
+    assert service.refs == ["live"] and registry.aliases("essay")["live"] == "e-2"
+    service.error = GenerationRefused("damaged")
+    with pytest.raises(VersionRefused):
+        await versions.take_up(ESSAY, None, "e-2")
+    assert registry.aliases("essay")["live"] == "e-1"
+    registry.move_alias("essay", "s3.live", "e-3")
+    with pytest.raises(VersionRefused):
+        await versions.take_up(ESSAY, "s3", "e-3")
+    assert "s3.live" not in registry.aliases("essay")
+
+
+async def test_a_deleted_style_leaves_no_alias(versions: Versions, registry: Registry) -> None:
+    for name in ("e-2", "e-3"):
+        registry.move_alias("essay", "s3.live", name)
+    registry.move_alias("essay", "s4.live", "e-3")
+    await versions.forget(ESSAY, "s3")
+    assert not [name for name in registry.aliases("essay") if name.startswith("s3.")]
+    assert registry.aliases("essay")["s4.live"] == "e-3"
