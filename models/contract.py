@@ -114,6 +114,9 @@ class BeatRequest(Shape):
         default=None, description="A MIDI or audio file in base64, to be played around"
     )
     stems: bool = Field(default=False, description="A zip of one file a track, too")
+    energy: float | None = Field(
+        default=None, ge=0, le=1, description="0 calm .. 1 full: how many play, how much, how hard"
+    )
 
 
 class BeatTake(Shape):

@@ -84,8 +84,10 @@ def plan(tracks: int, style: str, seed: int, *, bars: int = 32) -> tuple[Plan, .
         minor = random.random() < style_of(style).minor
         key = keys.spell(tonic, "minor" if minor else "major")
         length = bars if energy > 0.35 else max(4, bars * 3 // 4)
-        wish = Wish(style, streams.number("track", index + 1), length, round(bpm), key)
-        planned.append(Plan(index + 1, wish, round(energy, 2)))
+        energy = round(energy, 2)
+        seed_of_track = streams.number("track", index + 1)
+        wish = Wish(style, seed_of_track, length, round(bpm), key, energy=energy)
+        planned.append(Plan(index + 1, wish, energy))
     return tuple(planned)
 
 

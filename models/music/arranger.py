@@ -64,13 +64,15 @@ def write(maker: PhraseMaker, wish: Wish, check: Callable[[], None] = lambda: No
     streams = Streams(wish.seed, wish.style)
     sections = form.plan(wish.bars, streams.of("form"))
     kept = frozenset(wish.sample.tracks if wish.sample else ())
-    ups = form.line_ups(sections, _LEADS.get(style.name, 0.7), streams.of("line-ups"), kept)
+    ups = form.line_ups(sections, _LEADS.get(style.name, 0.7), streams.of("line-ups"), kept,
+                       wish.energy)  # fmt: skip
     material = Material(maker, wish, style, bpm, mode)
     strokes: dict[str, list[Stroke]] = {track: [] for track in TRACKS}
     for section, up in zip(sections, ups, strict=True):
         check()
         phrases = material.section(section)
-        _write(strokes, phrases, section, up, mode, kept)
+        force = _FORCE[section.name] * _touch(wish.energy)
+        _write(strokes, phrases, section, up, mode, kept, force)
     _fill(strokes, sections, ups, style, streams.of("fills"), kept)
     _end(strokes, wish.bars, style, mode)
     return Score(style, bpm, wish.bars, key, sections, strokes)
@@ -92,7 +94,7 @@ def compose(maker: PhraseMaker, wish: Wish, check: Callable[[], None] = lambda: 
 
 def _write(
     strokes: Mapping[str, list[Stroke]], phrases: Sequence[Phrase], section: Section,
-    up: form.LineUp, mode: str, kept: Collection[str],
+    up: form.LineUp, mode: str, kept: Collection[str], force: float,
 ) -> None:  # fmt: skip
     """Put a section's phrases on the grid, as far as its players and its bars go.
 
@@ -117,8 +119,12 @@ def _write(
                     continue
                 if at + note.start < end:
                     length = min(note.length, LENGTH - note.start, end - at - note.start)
-                    force = _FORCE[section.name]
                     strokes[track].append(Stroke(at + note.start, note.pitch, length, force))
+
+
+def _touch(energy: float | None) -> float:
+    """Say how hard a song is played: a calm one is touched lightly."""
+    return 1.0 if energy is None else 0.8 + 0.3 * energy
 
 
 def _corrected(

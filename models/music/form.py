@@ -53,6 +53,8 @@ _BRIDGES = (
     ("none", ("keys", "pad", "bass")),
 )
 _OUTROS = (("full", ("bass", "keys")), ("hats", ("bass", "keys", "pad")), ("none", ("keys", "pad")))
+#: Energy, 0..1, from which everybody plays in a verse, and up to which few do.
+_FULL, _CALM = 0.8, 0.35
 
 
 @dataclass(frozen=True)
@@ -84,12 +86,13 @@ def plan(bars: int, random: np.random.Generator) -> tuple[Section, ...]:
 
 def line_ups(
     sections: tuple[Section, ...], leads: float, random: np.random.Generator,
-    always: Collection[str] = (),
+    always: Collection[str] = (), energy: float | None = None,
 ) -> tuple[LineUp, ...]:  # fmt: skip
     """Decide who plays where; ``leads`` is how often a verse has the lead, 0..1.
 
     A section that comes back has the same players, a first verse of several may lack the pad.
-    Tracks that play ``always`` do so everywhere but in a bridge.
+    Tracks that play ``always`` do so everywhere but in a bridge. With much ``energy`` all play from
+    the first verse on, with little the verses have neither pad nor lead and the hooks no pad.
     """
     pitched = frozenset(TRACKS) - {"drums"}
     choices = {
@@ -98,7 +101,12 @@ def line_ups(
         "outro": _OUTROS[int(random.integers(len(_OUTROS)))],
     }
     verse = pitched if random.random() < leads else pitched - {"lead"}
-    thin = verse - {"pad"} if random.random() < 0.5 else verse
+    thin, hook = verse - {"pad"} if random.random() < 0.5 else verse, pitched
+    if energy is not None and energy >= _FULL:
+        verse = thin = pitched
+    elif energy is not None and energy <= _CALM:
+        verse = thin = pitched - {"pad", "lead"}
+        hook = pitched - {"pad"}
     ups, verses = [], 0
     for section in sections:
         if section.name == "verse" and len(sections) > 1:
@@ -108,7 +116,7 @@ def line_ups(
             drums, tracks = choices[section.name]
             ups.append(LineUp(drums, frozenset(tracks)))
         else:
-            ups.append(LineUp("full", pitched))
+            ups.append(LineUp("full", hook))
     return tuple(
         up if section.name == "bridge" else _with(up, always)
         for up, section in zip(ups, sections, strict=True)

@@ -20,6 +20,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from models.music.codec import TOKENS, Codec, CodecConfig, Mixer, binarise, normalise, spread
+from models.music.habits import Habits, play
 from models.music.pianoroll import BARS, MODES, TRACKS, Phrase, stack
 
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
@@ -40,13 +41,17 @@ class Calibration:
     bars: float = 1.0  # strength of the latents of single bars: less makes bars more alike
     starts: tuple[float, ...] = (0.0,) * len(TRACKS)  # added to each track's onset logits
     holds: tuple[float, ...] = (0.0,) * len(TRACKS)  # and to those of notes that go on
+    habits: Habits | None = None  # of newer versions: takes the place of both
 
     @classmethod
     def read(cls, data: Mapping[str, Any]) -> Calibration:
         """Build from parsed JSON; what is missing is neutral."""
         neutral = cls()
         starts, holds = (tuple(data.get(k, getattr(neutral, k))) for k in ("starts", "holds"))
-        return cls(data.get("bars", neutral.bars), starts, holds)
+        habits = data.get("habits")
+        return cls(
+            data.get("bars", neutral.bars), starts, holds, Habits.read(habits) if habits else None
+        )
 
 
 @dataclass(frozen=True)
@@ -186,11 +191,14 @@ class Generator(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """Decode codes into binary (roll, onset) [batch, 64, 144], silent where not active."""
         starts, holds = self.codec.decode(codes)
-        if calibrated:
-            played = self.config.calibration
-            starts = starts + spread(codes.new_tensor([played.starts]))
-            holds = holds + spread(codes.new_tensor([played.holds]))
-        roll, onset = binarise(starts, holds)
+        played = self.config.calibration
+        if calibrated and played.habits:
+            roll, onset = play(starts, holds, played.habits)
+        else:
+            if calibrated:
+                starts = starts + spread(codes.new_tensor([played.starts]))
+                holds = holds + spread(codes.new_tensor([played.holds]))
+            roll, onset = binarise(starts, holds)
         playing = spread(active.float())
         return roll * playing, onset * playing
 

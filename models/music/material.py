@@ -66,6 +66,7 @@ class Wish:
     key: str | None = None
     variation: int = 0  # 0 the song itself, any other number a near relative of it
     sample: Sample | None = None  # what the song is played around
+    energy: float | None = None  # 0 calm .. 1 full; None: as its sections are
 
 
 @dataclass(frozen=True)
@@ -216,7 +217,7 @@ class Material:
         return self._maker.phrases(
             z,
             style=self._wish.style,
-            energy=ENERGY[kind],
+            energy=_density(kind, self._wish.energy),
             section="verse" if kind == "bridge" else kind,
             bpm=self._bpm,
             mode=self._mode,
@@ -224,3 +225,9 @@ class Material:
             given=given,
             given_tracks=kept if given is not None else (),
         )
+
+
+def _density(kind: str, energy: float | None) -> int:
+    """Choose how dense the phrases of a section are asked for, 0..3: a calm song's are sparser."""
+    moved = 0 if energy is None else round(3 * energy - 1.5)
+    return min(max(ENERGY[kind] + moved, 0), 3)

@@ -216,8 +216,9 @@ def _wish(request: BeatRequest, loaded: _Loaded, check: Callable[[], None]) -> W
     style = _style(request.style, request.seed, loaded)
     sample = _sample(request.sample, check) if request.sample is not None else None
     return Wish(
-        style, request.seed, request.bars, request.bpm, request.key, request.variation, sample
-    )
+        style, request.seed, request.bars, request.bpm, request.key, request.variation, sample,
+        request.energy,
+    )  # fmt: skip
 
 
 def _sample(text: str, check: Callable[[], None]) -> Sample:

@@ -1,58 +1,125 @@
 """Set how a finished generator is played, so that its phrases have the training songs' figures.
 
 A generator makes its bars a little too unlike one another, and codes that no real phrase has decode
-to fewer notes than were meant. Neither needs training: the latents of single bars are weakened and
-the logits of each track lifted as far as brings the figures nearest to those of training songs.
-Held-out songs are not looked at.
+to notes that were not quite meant. Neither needs training. First the latents of single bars are
+weakened as far as brings the figures nearest to those of training songs. Then the band's habits
+(``models.music.habits``) follow one figure each, round by round: a row that plays too rarely starts
+more readily, a voice whose bars are too seldom the same takes more of them for a repeat. The round
+nearest to the training songs is kept. Held-out songs are not looked at.
 """
 
 from __future__ import annotations
 
-import itertools
-from dataclasses import replace
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from models.music.gan import Calibration, Generator
-from models.music.pianoroll import TRACKS
+from models.music.habits import Habits, rhythms
+from models.music.pianoroll import TONES
 from training.music import metrics
 from training.music.batches import Batch, whole
 from training.music.corpus import Corpus
 
 _BARS = (1.0, 0.85, 0.7, 0.6, 0.5)
-_STARTS = (0.0, 0.5, 1.0, 1.5)
-_HOLDS = (0.0, 0.5, 1.0)
+_ROUNDS = 16
+_RARE = 1e-4  # a cell's chance below which a row's own is not looked at
+_SELDOM = 0.03  # the same of a voice's repeats
+_ODD = ((0, 1), (1, 2), (2, 3), (0, 3))
+_EVEN = ((0, 2), (1, 3))
 Table = dict[str, dict[str, float]]
 
 
-def calibrate(generator: Generator, corpus: Corpus, *, count: int = 512, seed: int = 1) -> None:
+@dataclass(frozen=True, eq=False)
+class Figures:
+    """What habits are judged by."""
+
+    tracks: Table
+    rows: Tensor  # [144]: how often a note starts in a cell of each row
+    odd: Tensor  # [voices]: how often bars at an odd distance have the same rhythm
+    even: Tensor  # and two bars apart
+
+    @classmethod
+    def of(cls, roll: Tensor, onset: Tensor) -> Figures:
+        """Count phrases."""
+        table = metrics.track_figures(*(plane.bool().numpy() for plane in (roll, onset)))
+        return cls(table, onset.mean((0, 1)), _repeats(onset, _ODD), _repeats(onset, _EVEN))
+
+
+def calibrate(generator: Generator, corpus: Corpus, *, count: int = 768, seed: int = 1) -> None:
     """Find the calibration of a generator on a corpus's training songs and give it to it."""
     known = corpus.part(~corpus.held_out)
     rows = np.random.default_rng([seed, 5]).permutation(len(known))[:count]
     batch = whole(known, generator.config, rows)
-    real = metrics.track_figures(batch.roll.bool().numpy(), batch.onset.bool().numpy())
-    tried = [Calibration(bars) for bars in _BARS]
-    tables = [_played(generator, batch, calibration, seed) for calibration in tried]
-    bars = tried[int(np.argmin([metrics.distance(table, real) for table in tables]))].bars
-    lifts = list(itertools.product(_STARTS, _HOLDS))
-    tables = [_played(generator, batch, _lifted(bars, *pair), seed) for pair in lifts]
-    chosen = [
-        lifts[int(np.argmin([metrics.distance({t: x[t]}, {t: real[t]}) for x in tables]))]
-        for t in TRACKS
-    ]
-    starts, holds = zip(*chosen, strict=True)
-    generator.config = replace(generator.config, calibration=Calibration(bars, starts, holds))
+    want = Figures.of(batch.roll, batch.onset)
+    tried = []
+    for bars in _BARS:
+        codes = _codes(generator, batch, Calibration(bars), seed)
+        got = _played(generator, batch, codes, Calibration(bars))
+        tried.append((_distance(got, want), bars, codes))
+    _, bars, codes = min(tried, key=lambda one: one[:2])
+    habits, found = Habits.plain(), []
+    for number in range(_ROUNDS):
+        calibration = Calibration(bars, habits=habits)
+        got = _played(generator, batch, codes, calibration)
+        found.append((_distance(got, want), number, calibration))
+        habits = _followed(habits, got, want, pace=1.0 if number < _ROUNDS // 2 else 0.5)
+    generator.config = replace(generator.config, calibration=min(found)[-1])
 
 
-def _lifted(bars: float, starts: float, holds: float) -> Calibration:
-    return Calibration(bars, (starts,) * len(TRACKS), (holds,) * len(TRACKS))
-
-
-def _played(generator: Generator, batch: Batch, calibration: Calibration, seed: int) -> Table:
-    """Give the figures of phrases for a batch's conditions, played in one way."""
+@torch.inference_mode()
+def _codes(generator: Generator, batch: Batch, calibration: Calibration, seed: int) -> Tensor:
+    """Make codes for a batch's conditions."""
     generator.config = replace(generator.config, calibration=calibration)
-    with torch.inference_mode():
-        codes = generator.codes(generator.latent(seed, len(batch.roll)), batch.condition)
-        made = generator.rolls(codes, batch.active, calibrated=True)
-    return metrics.track_figures(*(plane.bool().numpy() for plane in made))
+    return generator.codes(generator.latent(seed, len(batch.roll)), batch.condition)
+
+
+@torch.inference_mode()
+def _played(generator: Generator, batch: Batch, codes: Tensor, calibration: Calibration) -> Figures:
+    """Give the figures of phrases of these codes, played in one way."""
+    generator.config = replace(generator.config, calibration=calibration)
+    return Figures.of(*generator.rolls(codes, batch.active, calibrated=True))
+
+
+def _distance(got: Figures, want: Figures) -> float:
+    """Join the margins missed with how far repeats are off, a tenth of them a margin."""
+    gap = torch.cat([got.odd - want.odd, got.even - want.even]).abs().mean()
+    return metrics.distance(got.tracks, want.tracks) + 10 * float(gap)
+
+
+def _followed(habits: Habits, got: Figures, want: Figures, pace: float) -> Habits:
+    """Move each habit against what its figure misses."""
+    rows = torch.log((want.rows + _RARE) / (got.rows + _RARE)).clamp(-1, 1)
+    moved = {"rows": (torch.tensor(habits.rows) + pace * rows).clamp(-3, 4)}
+    for name in ("odd", "even"):
+        wanted, gotten = getattr(want, name), getattr(got, name)
+        more = torch.log((wanted + _SELDOM) / (gotten + _SELDOM)).clamp(-1, 1)
+        moved[name] = (torch.tensor(getattr(habits, name)) * (0.7 * pace * more).exp()).clamp(
+            0.05, 8
+        )
+    focus, steady, holds = (torch.tensor(x) for x in (habits.focus, habits.steady, habits.holds))
+    moved["focus"] = (focus + pace * _misses(got, want, "polyphony")).clamp(-1, 1.5)
+    moved["steady"] = (steady + pace * _misses(got, want, "pitch_classes")).clamp(-0.5, 3)
+    moved["holds"] = (holds - pace * _misses(got, want, "qualified_notes")).clamp(-3, 4)
+    return Habits(**{k: tuple(round(x, 3) for x in v.tolist()) for k, v in moved.items()})
+
+
+def _misses(got: Figures, want: Figures, figure: str) -> Tensor:
+    """Say by how much each pitched track has too much of a figure, as a logarithm."""
+
+    def value(tracks: Mapping[str, Mapping[str, float]], track: str) -> float:
+        return math.log(tracks[track][figure] + 0.05)
+
+    return torch.tensor([value(got.tracks, t) - value(want.tracks, t) for t in TONES])
+
+
+def _repeats(onset: Tensor, pairs: tuple[tuple[int, int], ...]) -> Tensor:
+    """Count how often each voice has the same rhythm in two bars, where it plays at all."""
+    rhythm = rhythms(onset) > 0
+    same = torch.stack([(rhythm[:, i] == rhythm[:, j]).all(1) for i, j in pairs]).float().mean(0)
+    playing = rhythm.any(1).any(1).float()
+    return (same * playing).sum(0) / playing.sum(0).clamp(min=1)

@@ -42,6 +42,7 @@ def test_neighbours_differ_and_all_is_seeded(tracks: int, style: str) -> None:
     energies = [p.energy for p in planned]
     assert max(energies) - min(energies) > 0.3
     assert energies[-1] == min(energies), "a record ends calm"
+    assert [p.wish.energy for p in planned] == energies, "and is played so"
 
 
 @pytest.mark.parametrize("tracks", [0, 2, 13])

@@ -7,10 +7,12 @@ import pytest
 from models.contract import KEYS
 from models.music import keys, taste
 from models.music.arranger import Wish, choose, compose
+from models.music.gan import load_generator
 from models.music.groove import PITCH_OF
 from models.music.pianoroll import TRACKS, Note, Phrase, key_shift, read_key
 from models.music.song import Song, to_midi
 from models.music.styles import STYLES
+from models.registry import Registry
 
 from .makers import RuleMaker
 
@@ -149,3 +151,26 @@ def test_taste_prefers_a_steady_beat_in_key() -> None:
     assert taste.best([empty, good, clashing], "major", TRACKS) == 1
     assert taste.similarity(good, good) == 1
     assert taste.similarity(good, empty) < 0.1
+
+
+def loudness_of(made: Song) -> tuple[int, float]:
+    """Count a song's notes and give their mean velocity."""
+    notes = [note for played in made.tracks.values() for note in played]
+    return len(notes), sum(note.velocity for note in notes) / len(notes)
+
+
+def test_a_calm_song_has_fewer_and_softer_notes_than_a_loud_one_of_its_seed() -> None:
+    shipped = load_generator(Registry().resolve("music").path)
+    for style, seed in (("pop", 4), ("rock", 5), ("hiphop", 6)):
+        calm, loud = (
+            loudness_of(compose(shipped, Wish(style, seed, 32, 100, energy=energy)))
+            for energy in (0.0, 1.0)
+        )
+        assert calm[0] < 0.9 * loud[0]
+        assert calm[1] < 0.9 * loud[1]
+
+
+def test_energy_grows_step_by_step_and_none_is_as_before() -> None:
+    forces = [loudness_of(song(bars=32, bpm=100, energy=e))[1] for e in (0.4, 0.5, 0.6, 0.7)]
+    assert forces == sorted(forces) and forces[0] < forces[-1]
+    assert to_midi(song(energy=None), "x") == to_midi(song(), "x")

@@ -44,3 +44,16 @@ def test_a_hook_is_full_and_an_intro_is_not() -> None:
                 assert up.drums == "full" and len(up.tracks) == 4
             if section.name == "intro":
                 assert len(up.tracks) < 4
+
+
+def test_energy_brings_players_in_and_none_leaves_it_to_the_seed() -> None:
+    for seed in range(12):
+        sections = plan(32, np.random.default_rng(seed))
+        calm, plain, loud = (
+            line_ups(sections, 0.5, np.random.default_rng(seed), energy=energy)
+            for energy in (0.1, None, 1.0)
+        )
+        assert plain == line_ups(sections, 0.5, np.random.default_rng(seed), energy=0.6)
+        for section, few, many in zip(sections, calm, loud, strict=True):
+            if section.name in ("verse", "hook"):
+                assert few.tracks < many.tracks and len(many.tracks) == 4

@@ -16,6 +16,7 @@ from models.music.gan import (
     save_generator,
     tempo_band,
 )
+from models.music.habits import Habits
 from models.music.pianoroll import TRACKS, Note, Phrase
 
 CONFIG = GanConfig(
@@ -119,6 +120,20 @@ def test_calibration_weakens_bars_and_lifts_tracks(generator: Generator, tmp_pat
     assert lifted.notes("bass") == plain.notes("bass")
     save_generator(calibrated, tmp_path)
     assert load_generator(tmp_path).config == config
+
+
+def test_habits_are_kept_with_a_version_and_change_how_it_plays(
+    generator: Generator, tmp_path: Path
+) -> None:
+    config = replace(CONFIG, calibration=Calibration(habits=Habits.plain()))
+    habitual = Generator(config).eval()
+    habitual.load_state_dict(generator.state_dict())
+    save_generator(habitual, tmp_path)
+    loaded = load_generator(tmp_path)
+    assert loaded.config == config
+    z = generator.latent(2)
+    plain, played, again = (g.phrases(z, style="rock")[0] for g in (generator, habitual, loaded))
+    assert alike(played, again) and not alike(plain, played)
 
 
 def test_tempo_bands() -> None:

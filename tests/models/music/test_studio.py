@@ -125,6 +125,16 @@ def test_flac_and_stems_are_made_of_the_same_song(studio: BeatStudio, tmp_path: 
     assert only.stems == take.stems and only.audio is None
 
 
+def test_energy_reaches_the_song_that_is_played(studio: BeatStudio) -> None:
+    velocities = []
+    for energy in (0.0, 1.0):
+        take, _ = make(studio, ask(format="mid", style="rock", energy=energy))
+        midi = pretty_midi.PrettyMIDI(io.BytesIO(base64.b64decode(take.midi)))
+        loud = [note.velocity for played in midi.instruments for note in played.notes]
+        velocities.append(sum(loud) / len(loud))
+    assert velocities[0] < 0.85 * velocities[1]
+
+
 def test_a_sample_sets_key_and_tempo_and_a_bad_one_is_refused(studio: BeatStudio) -> None:
     score = pretty_midi.PrettyMIDI(initial_tempo=77)
     piano = pretty_midi.Instrument(0)

@@ -1,0 +1,115 @@
+"""How logits become notes in a trained band's hands: what is nearly a repeat is one.
+
+Cell by cell, two bars that are meant alike come out with a hit more here and a note less there:
+songs repeat exactly. So bars whose rhythm is nearly the same share it. Of a pitched track they
+share when notes start and how many sound at once, and each keeps its own pitches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from models.music.codec import binarise
+from models.music.pianoroll import BARS, CELLS, REGISTERS, STEPS
+
+#: Voices whose bars are compared: every drum, then every pitched track.
+VOICES = REGISTERS[0].size + len(REGISTERS) - 1
+_SURE = 6.0  # logits beyond say no more
+_CHORD = 8  # most notes that a track starts at once
+_CHORDS = 2 * BARS  # half bars: how long a harmony lasts
+#: Bars at an even distance have a limit of their own: most music turns around after two.
+_EVEN = torch.tensor([[(i - j) % 2 for j in range(BARS)] for i in range(BARS)]).unsqueeze(-1) == 0
+
+
+@dataclass(frozen=True)
+class Habits:
+    """How a version is played, found on its training songs."""
+
+    rows: tuple[float, ...]  # added to the onset logits of each row of the roll
+    odd: tuple[float, ...]  # steps two bars at an odd distance may differ in and be alike, by voice
+    even: tuple[float, ...]  # and two bars
+    focus: tuple[float, ...]  # by pitched track: how far the strongest pitch stands out (log scale)
+    steady: tuple[float, ...]  # how far a harmony's pitches are those of its half bar
+    holds: tuple[float, ...]  # added to the logits of notes that go on
+
+    @classmethod
+    def plain(cls) -> Habits:
+        """Give habits to begin a search with."""
+        none = (0.0,) * (len(REGISTERS) - 1)
+        return cls((0.5,) * CELLS, (1.5,) * VOICES, (1.5,) * VOICES, none, none, none)
+
+    @classmethod
+    def read(cls, data: Mapping[str, Any]) -> Habits:
+        """Build from parsed JSON."""
+        return cls(**{name: tuple(values) for name, values in data.items()})
+
+
+def play(starts: Tensor, holds: Tensor, habits: Habits) -> tuple[Tensor, Tensor]:
+    """Turn logits (onset, sustain) into binary (roll, onset), all [batch, 64, 144]."""
+    starts, holds = starts + starts.new_tensor(habits.rows), holds.clone()
+    for number, register in enumerate(REGISTERS[1:]):
+        part = starts[:, :, register.columns]
+        starts[:, :, register.columns] = _voiced(part, habits.focus[number], habits.steady[number])
+        holds[:, :, register.columns] += habits.holds[number]
+    loudest = rhythms(starts).clamp(-_SURE, _SURE)
+    alike = _alike(loudest, starts.new_tensor([habits.odd, habits.even]))
+    drums = REGISTERS[0]
+    shared = torch.einsum("nijv,njsv->nisv", alike[..., : drums.size], loudest[..., : drums.size])
+    starts[:, :, drums.columns] = shared.flatten(1, 2)
+    for number, register in enumerate(REGISTERS[1:], drums.size):
+        part = starts[:, :, register.columns]
+        starts[:, :, register.columns] = _shared(part, alike[..., number])
+    return binarise(starts, holds)
+
+
+def rhythms(cells: Tensor) -> Tensor:
+    """Give each voice's strongest cell of a step: [batch, 64, 144] to [batch, 4, 16, voices]."""
+    drums = cells[:, :, REGISTERS[0].columns]
+    tones = [cells[:, :, r.columns].amax(-1, keepdim=True) for r in REGISTERS[1:]]
+    return torch.cat([drums, *tones], -1).reshape(len(cells), BARS, STEPS, VOICES)
+
+
+def _voiced(starts: Tensor, focus: float, steady: float) -> Tensor:
+    """Move a track's pitches against each other; the strongest of a step keeps its logit."""
+    cells = starts.reshape(len(starts), _CHORDS, -1, starts.shape[-1])
+    strongest = cells.amax(-1, keepdim=True)
+    below, sure = cells - strongest, torch.sigmoid(strongest)
+    usual = (below * sure).sum(2, keepdim=True) / sure.sum(2, keepdim=True).clamp(min=1e-3)
+    below = below + steady * usual
+    below = (below - below.amax(-1, keepdim=True)) * below.new_tensor(focus).exp()
+    return (strongest.clamp(-_SURE, _SURE) + below).reshape(starts.shape)
+
+
+def _alike(rhythm: Tensor, limits: Tensor) -> Tensor:
+    """Give each bar's share in each other of its kind: [batch, 4, 4, voices], rows sum to one.
+
+    A bar joins the nearest earlier bar that began a kind and differs by less than the limit.
+    """
+    chance = torch.sigmoid(rhythm)
+    gaps = (chance[:, :, None] - chance[:, None]).abs().sum(3)
+    gaps = gaps / torch.where(_EVEN.to(gaps.device), limits[1], limits[0])
+    kinds = torch.zeros_like(rhythm[:, :, 0], dtype=torch.long)
+    for bar in range(1, BARS):
+        nearest, kind = torch.ones_like(gaps[:, 0, 0]), torch.full_like(kinds[:, 0], bar)
+        for before in range(bar):
+            gap = gaps[:, before, bar]
+            joins = (kinds[:, before] == before) & (gap < nearest)
+            nearest = torch.where(joins, gap, nearest)
+            kind = torch.where(joins, before, kind)
+        kinds[:, bar] = kind
+    same = (kinds[:, :, None] == kinds[:, None]).float()
+    return same / same.sum(2, keepdim=True)
+
+
+def _shared(starts: Tensor, alike: Tensor) -> Tensor:
+    """Let a track's bars that are alike have as many notes at each step, each its own pitches."""
+    cells = starts.reshape(len(starts), BARS, STEPS, -1)
+    ranked, pitches = cells.topk(_CHORD, -1)
+    ranked = torch.einsum("nij,njsr->nisr", alike, ranked.clamp(min=-_SURE - 2))
+    empty = torch.full_like(cells, -20.0)
+    return empty.scatter(-1, pitches, ranked).reshape(starts.shape)
