@@ -267,9 +267,8 @@ def _lines(path: Path) -> list[str]:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
-        raise typer.BadParameter(f"{path} is not a text in UTF-8.") from error
-    except OSError as error:
-        raise typer.BadParameter(f"{path} cannot be read: {error.strerror}.") from error
+        typer.echo(f"{path} is not a text in UTF-8.", err=True)
+        raise typer.Exit(WRONG) from error
     lines = [line.strip() for line in text.splitlines()]
     topics = [line for line in lines if line]
     if not topics:

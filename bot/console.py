@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import re
+import threading
 import unicodedata
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -98,6 +100,7 @@ class ConsoleFrontEnd:
 
     def __init__(self, out: Path) -> None:
         self._out = out
+        self._naming = threading.Lock()  # files are copied in threads
         self._shows: dict[int, Show] = {}
         self._ends: dict[int, asyncio.Future[End]] = {}
 
@@ -145,13 +148,22 @@ class ConsoleFrontEnd:
         self._end(request, End(sentence="Stopped."))
 
     def _copy(self, request: Request, result: Result) -> tuple[Path, ...]:
-        stem = file_stem(request, result)
-        paths = []
-        for artifact in result.artifacts:
-            path = self._out / f"{stem}.{artifact.kind}"
-            write_whole(path, artifact.path.read_bytes())
-            paths.append(path)
-        return tuple(paths)
+        files = {artifact.kind: artifact.path.read_bytes() for artifact in result.artifacts}
+        with self._naming:
+            stem = self._free(file_stem(request, result), files)
+            paths = {kind: self._out / f"{stem}.{kind}" for kind in files}
+            for kind, path in paths.items():
+                write_whole(path, files[kind])
+        return tuple(paths.values())
+
+    def _free(self, stem: str, files: Mapping[str, bytes]) -> str:
+        """Number a name that files of another result have; the same result keeps its name."""
+        names = (stem if number == 1 else f"{stem}-{number}" for number in count(1))
+        return next(name for name in names if self._may_write(name, files))
+
+    def _may_write(self, stem: str, files: Mapping[str, bytes]) -> bool:
+        paths = {self._out / f"{stem}.{kind}": data for kind, data in files.items()}
+        return all(not path.exists() or path.read_bytes() == data for path, data in paths.items())
 
     def _end_of(self, request: Request) -> asyncio.Future[End]:
         if request.id not in self._ends:
@@ -213,7 +225,7 @@ async def workshop(settings: Settings, out: Path, *, at_once: int = 1) -> AsyncI
     """Open database, service and worker; raise SetUpError, StoreError or ServiceFailed."""
     settings = settings.model_copy(update={"workers": max(1, min(AT_ONCE, at_once))})
     front = ConsoleFrontEnd(out)
-    out.mkdir(parents=True, exist_ok=True)  # before anything is made that could not be kept
+    _prepare(out)
     await migrate(settings.database)
     store = await Store.open(settings.database)
     try:
@@ -231,6 +243,16 @@ async def workshop(settings: Settings, out: Path, *, at_once: int = 1) -> AsyncI
                 await running
     finally:
         await store.close()
+
+
+def _prepare(out: Path) -> None:
+    """Make the folder for the files, before anything is made that could not be kept there."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        write_whole(out / ".ghostwriter", b"")
+        (out / ".ghostwriter").unlink(missing_ok=True)
+    except OSError as error:
+        raise SetUpError(f"No files can be written into {out}: {error.strerror}.") from error
 
 
 async def _let_go(store: Store, worker: Worker) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import io
+import zipfile
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
@@ -11,6 +12,7 @@ from xml.sax.saxutils import escape
 
 import docx
 from docx.enum.text import WD_ALIGN_PARAGRAPH
+from docx.oxml.ns import qn
 from docx.shared import Pt
 from reportlab.lib.pagesizes import A4
 from reportlab.lib.styles import ParagraphStyle
@@ -23,6 +25,7 @@ from reportlab.platypus import Paragraph, SimpleDocTemplate, Spacer
 from models.contract import EssayDone
 
 AUTHOR = "Ghostwriter"
+_PACKED = zipfile.ZIP_DEFLATED
 
 
 def render(essay: EssayDone, kind: str) -> bytes:
@@ -57,8 +60,12 @@ def _markdown(essay: EssayDone) -> bytes:
 
 def _word(essay: EssayDone) -> bytes:
     document = docx.Document()
-    document.core_properties.title = _title(essay)
-    document.core_properties.author = AUTHOR
+    facts = document.core_properties
+    facts.title, facts.author, facts.last_modified_by = _title(essay), AUTHOR, AUTHOR
+    facts.comments = origin(essay)
+    for date in ("created", "modified"):
+        for element in facts._element.findall(qn(f"dcterms:{date}")):
+            facts._element.remove(element)  # those of python-docx's template, from 2013
     normal = document.styles["Normal"]
     normal.font.name, normal.font.size = "Georgia", Pt(11.5)
     normal.paragraph_format.line_spacing = 1.4
@@ -71,7 +78,16 @@ def _word(essay: EssayDone) -> bytes:
     foot.add_run(origin(essay)).font.size = Pt(8)
     stream = io.BytesIO()
     document.save(stream)
-    return stream.getvalue()
+    return _undated(stream)
+
+
+def _undated(stream: io.BytesIO) -> bytes:
+    """Take the time of writing out of a zip: the same essay is the same file."""
+    plain = io.BytesIO()
+    with zipfile.ZipFile(stream) as dated, zipfile.ZipFile(plain, "w") as undated:
+        for entry in dated.infolist():
+            undated.writestr(zipfile.ZipInfo(entry.filename), dated.read(entry), _PACKED)
+    return plain.getvalue()
 
 
 def _pdf(essay: EssayDone) -> bytes:

@@ -208,7 +208,7 @@ async def _discord(settings: Settings) -> list[Finding]:
 async def _database(settings: Settings) -> Finding:
     try:
         store = await Store.open(settings.database)
-    except StoreError as error:
+    except (StoreError, SettingsError) as error:
         return Finding("database", False, str(error))
     try:
         await store.ping()
@@ -234,6 +234,9 @@ def _checkpoints(settings: Settings) -> Iterator[Finding]:
 
 async def _service(settings: Settings) -> Finding:
     if settings.generation_url is None:
+        font = settings.soundfont
+        if font is not None and not font.is_file():
+            return Finding("service", False, f"SOUNDFONT names {font}, and there is no such file.")
         return Finding("service", True, "The bot starts the model service itself.")
     client = GenerationClient(settings.generation_url)
     try:

@@ -56,6 +56,7 @@ class LocalService:
         self._watcher: asyncio.Task[None] | None = None
         self._ready = asyncio.Event()
         self._log_path = settings.data_dir / "logs" / "service.log"
+        self._log_begin = 0
         self._port_path = settings.data_dir / "run" / f"service-{os.getpid()}.port"
         self.restarts = 0
 
@@ -209,10 +210,16 @@ class LocalService:
         with suppress(FileNotFoundError):
             if self._log_path.stat().st_size > LOG_LIMIT:
                 self._log_path.replace(self._log_path.with_suffix(".log.1"))
-        return self._log_path.open("ab")
+        output = self._log_path.open("ab")
+        self._log_begin = output.tell()
+        return output
 
     def _last_words(self, sentence: str) -> str:
-        lines = self._log_path.read_text(encoding="utf-8", errors="replace").splitlines()
+        with self._log_path.open("rb") as log_file:
+            log_file.seek(self._log_begin)  # what earlier children said is no help
+            lines = log_file.read().decode(errors="replace").splitlines()
+        if not lines:
+            return f"{sentence}; it said nothing in {self._log_path}."
         return "\n".join([f"{sentence}; the end of {self._log_path} says:", *lines[-8:]])
 
 

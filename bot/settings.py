@@ -9,6 +9,13 @@ from urllib.parse import quote
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+#: How an address begins as people write it, and with the driver that the store uses.
+_DRIVERS = {
+    "postgresql": "postgresql+asyncpg",
+    "postgres": "postgresql+asyncpg",
+    "sqlite": "sqlite+aiosqlite",
+}
+
 
 class SettingsError(Exception):
     """A variable of the environment is missing or wrong; the message names it."""
@@ -50,16 +57,20 @@ class Settings(BaseSettings):
     @classmethod
     def _split_ids(cls, value: object) -> object:
         """Accept ``1,2,3``; an environment has no lists."""
-        if isinstance(value, str):
-            return frozenset(int(part) for part in value.replace(",", " ").split())
-        return value
+        if not isinstance(value, str):
+            return value
+        parts = value.replace(",", " ").split()
+        if not all(part.isdecimal() for part in parts):
+            raise ValueError("must be Discord user ids, that is numbers, with commas between them")
+        return frozenset(int(part) for part in parts)
 
     @property
     def database(self) -> str:
         """SQLAlchemy URL with an async driver."""
         if self.database_url is None:
             return f"sqlite+aiosqlite:///{self.data_dir / 'ghostwriter.db'}"
-        url = self.database_url.replace("postgresql://", "postgresql+asyncpg://", 1)
+        scheme, separator, rest = self.database_url.partition("://")
+        url = f"{_DRIVERS.get(scheme, scheme)}{separator}{rest}"
         if self.database_password_file is None:
             return url
         password = quote(_read_secret("DATABASE_PASSWORD_FILE", self.database_password_file))
@@ -104,7 +115,9 @@ def _read_secret(variable: str, path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8").strip()
     except OSError as error:
-        raise SettingsError(f"{variable} cannot be read: {error}.") from error
+        raise SettingsError(f"{variable}: {path} cannot be read: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{variable}: {path} is not a text.") from error
 
 
 def load_settings(**overrides: object) -> Settings:
@@ -113,7 +126,8 @@ def load_settings(**overrides: object) -> Settings:
         return Settings(**overrides)  # type: ignore[arg-type]
     except ValidationError as error:
         wrong = "; ".join(
-            f"{'.'.join(str(part) for part in e['loc']).upper()}: {e['msg']}"
+            f"{'.'.join(str(part) for part in e['loc']).upper()}: "
+            f"{e['msg'].removeprefix('Value error, ')}"
             for e in error.errors()
         )
         raise SettingsError(f"These settings are wrong: {wrong}.") from error

@@ -56,6 +56,7 @@ class Bar(Quiet):
         )
         self._title = title
         self._task = self._bar.add_task(title, total=1.0)
+        self._begun = False
 
     def __enter__(self) -> Bar:
         self._bar.start()
@@ -67,8 +68,10 @@ class Bar(Quiet):
         error: BaseException | None,
         at: TracebackType | None,
     ) -> None:
+        self._bar.live.transient = not self._begun  # what was refused leaves no empty bar
         self._bar.stop()
 
     def progress(self, done: float, stage: str) -> None:
         """Show how far it is, and doing what."""
+        self._begun = True
         self._bar.update(self._task, completed=done, description=f"{self._title}: {stage}")

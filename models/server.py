@@ -19,6 +19,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from pathlib import Path
 from typing import Annotated, Literal
 
+import torch
 import typer
 import uvicorn
 from fastapi import FastAPI, Request, Response
@@ -263,10 +264,9 @@ def main(
     log_json: Annotated[bool, typer.Option(help="One JSON object a line.")] = False,
 ) -> None:
     """Hold the models and make essays and beats for whoever asks on this port."""
+    _check_means(device, soundfont)
     _set_up_logs(log_json)
     if threads is not None:
-        import torch
-
         torch.set_num_threads(threads)
     makers = Makers.real(device, soundfont)
     service = GenerationService(Registry(registry), makers, memory_mb=memory_mb)
@@ -287,6 +287,14 @@ def main(
     if end_with_parent:
         server.end_with_parent()
     server.run(sockets=[bound])
+
+
+def _check_means(device: str, soundfont: Path | None) -> None:
+    """End with one sentence when what was asked for is not here; a request would say less."""
+    if device == "cuda" and not torch.cuda.is_available():
+        sys.exit("DEVICE asks for a GPU, but torch finds none that it can use here.")
+    if soundfont is not None and not soundfont.is_file():
+        sys.exit(f"SOUNDFONT names {soundfont}, and there is no such file.")
 
 
 def _bind(host: str, port: int) -> socket.socket:

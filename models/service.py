@@ -30,6 +30,7 @@ from models.contract import (
 from models.desks import BeatDesk, BeatModel, EssayDesk, EssayModel
 from models.essay.engine import EssayEngine
 from models.essay.opening import LEAST_ROOM, read_opening
+from models.music.soundfont import SoundFontError
 from models.music.studio import BeatStudio
 from models.pool import step_back
 from models.registry import Registry, RegistryError, Version
@@ -308,7 +309,7 @@ class GenerationService:
                 return essays, essays.hold(version)
             beats = self._beats or BeatDesk(self._makers.music())
             return beats, beats.hold(version)
-        except RegistryError as error:
+        except (RegistryError, SoundFontError) as error:
             raise Unacceptable(str(error)) from error
         except Exception as error:
             log.exception("%s %s cannot be loaded", family.value, version.name)

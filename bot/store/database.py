@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, event, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.exc import ArgumentError, DBAPIError, InvalidRequestError, NoSuchModuleError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from bot.store.shapes import utc_now
@@ -33,7 +33,7 @@ def connect(url: str) -> AsyncEngine:
         if parsed.database and parsed.database != ":memory:":
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
         engine = create_async_engine(url)
-    except (ArgumentError, NoSuchModuleError, ImportError) as error:
+    except (ArgumentError, InvalidRequestError, NoSuchModuleError, ImportError) as error:
         raise StoreError("DATABASE_URL is not the address of a database I know.") from error
     except OSError as error:
         raise unreachable(error) from error
@@ -46,6 +46,8 @@ def unreachable(error: Exception) -> StoreError:
     """Say in one line why the database does not answer."""
     cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
     reason = (str(cause).splitlines() or [type(cause).__name__])[0].rstrip(".")
+    if isinstance(cause, OSError) and cause.strerror:
+        reason = f"{cause.filename}: {cause.strerror}" if cause.filename else cause.strerror
     return StoreError(f"The database cannot be reached: {reason}.")
 
 

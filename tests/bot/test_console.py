@@ -158,6 +158,22 @@ def test_file_names_are_plain(topic: str, stem: str) -> None:
     assert file_stem(replace(request, parameters=parameters), Result(made, None, ())) == stem
 
 
+async def test_results_of_the_same_name_are_both_kept(
+    client: Client, remote: Settings, tmp_path: Path
+) -> None:
+    async def make(*topics: str) -> list[str]:
+        async with workshop(remote, tmp_path, at_once=len(topics)) as shop:
+            asks = [ask(topic) for topic in topics]
+            async with aclosing(shop.make_all(asks, Quiet())) as ends:
+                return [path.name async for end in ends for path in end.files]
+
+    client.scripts = [Script(text="One."), Script(text="Two."), Script(text="Two.")]
+    names = await make("日本の学校", "Школы")
+    assert len(set(names)) == 4 == len(list(tmp_path.glob("essay-*")))
+    assert len({path.read_text() for path in tmp_path.glob("*.md")}) == 2
+    assert set(await make("Школы")) < set(names)  # the same again has the same name
+
+
 def test_a_beat_is_reported_with_what_the_seed_chose(tmp_path: Path) -> None:
     request = request_of(beat(0))
     take = beat_take(BeatRequest(request_id="1", seed=2, bars=4))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import zipfile
 
 import docx
 import pypdf
@@ -39,7 +40,13 @@ def test_a_word_document_has_title_paragraphs_and_footer() -> None:
     document = docx.Document(io.BytesIO(render(essay(), "docx")))
     texts = [paragraph.text for paragraph in document.paragraphs]
     assert texts == ["On =1+1 & <things>", *paragraphs(TEXT)]
-    assert document.core_properties.title == texts[0]
+    facts = document.core_properties
+    assert (facts.title, facts.author, facts.comments) == (
+        texts[0], "Ghostwriter", origin(essay()),
+    )  # fmt: skip
+    assert facts.created is None and facts.modified is None  # not those of a template
+    with zipfile.ZipFile(io.BytesIO(render(essay(), "docx"))) as archive:
+        assert {entry.date_time for entry in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
     footer = document.sections[0].footer.paragraphs[0].text
     assert "77" in footer and "essay-3" in footer and footer == origin(essay())
 

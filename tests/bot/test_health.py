@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from pathlib import Path
 
 import aiohttp
 import discord
@@ -120,6 +121,20 @@ async def test_the_doctor_finds_everything_in_order(
     lines = capsys.readouterr().out.splitlines()
     assert code == 1 and any(line.startswith("FAIL  token: ") for line in lines)
     assert any(line.startswith("ok    database: ") for line in lines)
+
+
+async def test_the_doctor_names_the_variable_of_a_file_that_is_missing(
+    settings: Settings, tmp_path: Path
+) -> None:
+    wrong = {
+        "database_url": "postgresql://me@127.0.0.1:1/nothing",
+        "database_password_file": tmp_path / "gone",
+        "soundfont": tmp_path / "gone.sf2",
+    }
+    findings = await found(settings.model_copy(update=wrong))
+    assert not findings["database"].ok and not findings["service"].ok
+    assert findings["database"].sentence.startswith("DATABASE_PASSWORD_FILE: ")
+    assert findings["service"].sentence.startswith("SOUNDFONT names ")
 
 
 async def test_the_doctor_asks_a_service_elsewhere(settings: Settings) -> None:

@@ -205,7 +205,7 @@ def test_a_batch_that_is_no_text_is_one_sentence(bare: Cli, tmp_path: Path) -> N
     batch = tmp_path / "topics.txt"
     batch.write_bytes(b"caf\xe9s\n")
     done = bare("essay", "--batch", batch)
-    assert done.exit_code == 2 and "is not a text in UTF-8" in " ".join(done.output.split())
+    assert (done.exit_code, done.stderr) == (2, f"{batch} is not a text in UTF-8.\n")
 
 
 def test_where_no_files_can_go_is_said_before_anything_is_made(bare: Cli, tmp_path: Path) -> None:

@@ -44,6 +44,40 @@ def test_a_postgresql_address_gets_its_driver() -> None:
     assert settings.database == "postgresql+asyncpg://me@host/db"
 
 
+@pytest.mark.parametrize(
+    ("url", "database"),
+    [
+        ("postgres://me@host/db", "postgresql+asyncpg://me@host/db"),
+        ("sqlite:////var/bot.db", "sqlite+aiosqlite:////var/bot.db"),
+        ("sqlite+aiosqlite:///a.db", "sqlite+aiosqlite:///a.db"),
+        ("nonsense", "nonsense"),
+    ],
+)
+def test_a_database_is_named_as_people_do(url: str, database: str) -> None:
+    assert load_settings(database_url=url).database == database
+
+
+def test_what_is_wrong_is_said_without_the_words_of_a_parser(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("ADMIN_IDS", "1, me")
+    with pytest.raises(SettingsError, match="ADMIN_IDS: must be Discord user ids") as caught:
+        load_settings()
+    assert "int()" not in str(caught.value) and "Value error" not in str(caught.value)
+
+
+def test_a_secret_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    settings = load_settings(
+        database_url="postgresql://me@host/db", database_password_file=tmp_path / "gone"
+    )
+    with pytest.raises(SettingsError, match=r"DATABASE_PASSWORD_FILE: .*gone cannot be read: No"):
+        _ = settings.database
+    binary = tmp_path / "binary"
+    binary.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(SettingsError, match="binary is not a text"):
+        load_settings(discord_token_file=binary).token()
+
+
 def test_a_token_comes_from_the_environment_or_a_file(tmp_path: Path) -> None:
     path = tmp_path / "token"
     path.write_text(" from-file \n")

@@ -27,7 +27,7 @@ from models.contract import (
     Progress,
 )
 from models.registry import Registry
-from models.server import Server, create_app
+from models.server import Server, create_app, main
 from models.service import GenerationService, Makers
 from tests.models.doubles import HandStudio, StepEngine, publish
 
@@ -57,7 +57,7 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
     config = uvicorn.Config(create_app(service), log_config=None, lifespan="on")
     server = Server(config, tmp_path / "port")
     task = asyncio.create_task(server._serve([bound]))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not (tmp_path / "port").exists():
             await asyncio.sleep(0.01)
     url = f"http://127.0.0.1:{(tmp_path / 'port').read_text()}"
@@ -67,11 +67,11 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
     ):
         yield House(tmp_path, engine, studio, client, http)
     server.should_exit = True
-    await asyncio.wait_for(task, 5)
+    await asyncio.wait_for(task, 30)
     bound.close()
 
 
-async def until(check: object, seconds: float = 2.0) -> None:
+async def until(check: object, seconds: float = 30.0) -> None:
     assert callable(check)
     async with asyncio.timeout(seconds):
         while not check():
@@ -93,7 +93,7 @@ async def test_an_essay_streams_word_by_word(house: House) -> None:
 async def test_a_client_that_goes_frees_its_slot(house: House) -> None:
     async with aclosing(house.client.essay(ESSAY)) as events:
         await anext(events)
-    await until(house.engine.tickets[0].cancelled.is_set, 0.5)
+    await until(house.engine.tickets[0].cancelled.is_set, 5)
 
 
 async def test_a_full_engine_is_busy_with_a_time(house: House) -> None:
@@ -280,3 +280,13 @@ async def test_metrics_count_what_became_of_requests(house: House) -> None:
         'generation_engine_ok{family="essay"} 1.0',
     ):
         assert line in page
+
+
+def test_what_is_not_here_is_one_sentence_at_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    with pytest.raises(SystemExit, match="DEVICE asks for a GPU, but torch finds none"):
+        main(registry=tmp_path, device="cuda")
+    with pytest.raises(SystemExit, match=r"gone\.sf2, and there is no such file"):
+        main(registry=tmp_path, soundfont=tmp_path / "gone.sf2")
