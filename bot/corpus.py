@@ -1,15 +1,9 @@
-"""The documents of the styles on disk: taken in, taken away, and laid out for a training run.
-
-Files lie under ``DATA_DIR/corpus/styles/<style>/`` and are named by their hash, so that nothing a
-person typed is ever part of a path.
-"""
+"""The documents of the styles: taken in, taken away, and laid out for a training run."""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
-import json
-import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,12 +12,13 @@ from typing import Any
 
 import structlog
 
-from bot.intake import RECORDINGS, Delivery, Part
+from bot.intake import Delivery, Part
 from bot.manifests import Label, same_file
 from bot.sentences import Sentence
 from bot.settings import Settings
 from bot.sketches import ALIKE, resemblance
 from bot.store import Document, NewDocument, Store, Style
+from bot.style_folder import StyleFolder, is_recording, trace
 from bot.uploads import MEGABYTE
 from models.contract import Family
 
@@ -38,11 +33,6 @@ LANGUAGE = "en"
 #: Documents that a run needs at the least.
 LEAST: Mapping[Family, int] = {Family.ESSAY: 20, Family.MUSIC: 2}
 LEAST_TINY = 8
-#: Free bytes below which nothing more is taken in.
-DISK_NEEDED = 500_000_000
-#: Where a run finds recordings, and where it puts what it hears in them.
-HEARD_FROM, HEARD = "recordings", "heard"
-_RECORDINGS = frozenset(kind[1:] for kind in RECORDINGS)
 
 
 @dataclass(frozen=True)
@@ -79,6 +69,9 @@ class Corpus:
     def folder(self, style_id: int) -> Path:
         """Where the files of a style lie."""
         return self._settings.data_dir / "corpus" / "styles" / str(style_id)
+
+    def _folder(self, style_id: int) -> StyleFolder:
+        return StyleFolder(self.folder(style_id))
 
     async def add(
         self, style: Style, deliveries: Sequence[Delivery], by: int, request_id: int | None = None
@@ -117,15 +110,15 @@ class Corpus:
                 return False
             for document in await self._store.documents.of(style.id):
                 await self._store.documents.remove(document.id)
-            await asyncio.to_thread(shutil.rmtree, self.folder(style.id), True)
+            await asyncio.to_thread(self._folder(style.id).remove)
             await self._clear_runs(style.id)
         return True
 
     async def measure(self, style: Style) -> Measure:
         """Count what a style could learn from now."""
         kept = await self._store.documents.of(style.id)
-        taught = [document for document in kept if teaches(style, document)]
-        recordings = sum(document.kind in _RECORDINGS for document in taught)
+        taught = [document for document in kept if not is_below(style, document)]
+        recordings = sum(is_recording(document) for document in taught)
         return Measure(
             documents=len(taught),
             words=sum(document.words or 0 for document in taught),
@@ -137,7 +130,7 @@ class Corpus:
     async def record(self, style: Style) -> dict[str, Any]:
         """Name what a run of the style would learn from, and what is absent from it."""
         kept = await self._store.documents.of(style.id)
-        used = [document for document in kept if teaches(style, document)]
+        used = [document for document in kept if not is_below(style, document)]
         absent = await self._store.documents.of(style.id, removed=True)
         joined = "".join(sorted(f"{d.sha256}{d.title}{d.mark}" for d in used))
         return {
@@ -153,7 +146,7 @@ class Corpus:
         wanted = {entry["id"] for entry in record["documents"]}
         kept = await self._store.documents.of(style.id)
         used = [document for document in kept if document.id in wanted]
-        return await asyncio.to_thread(self._lay_out, style, used, run_dir)
+        return await asyncio.to_thread(self._folder(style.id).lay_out, style, used, run_dir)
 
     async def _add(
         self,
@@ -193,7 +186,7 @@ class Corpus:
             request_id=request_id,
         )
         try:
-            await asyncio.to_thread(self._write, style.id, f"{sha256}.{part.kind}", data)
+            await asyncio.to_thread(self._folder(style.id).write, f"{sha256}.{part.kind}", data)
         except OSError as error:
             log.error("document not written", style=style.id, error=str(error))
             return Taken(part.name, remark=Sentence("document_disk"))
@@ -202,59 +195,16 @@ class Corpus:
             return Taken(part.name, remark=Sentence("document_twice", name=part.name))
         return Taken(part.name, document, _remark(style, document))
 
-    def _write(self, style_id: int, name: str, data: bytes) -> None:
-        folder = self.folder(style_id)
-        folder.mkdir(parents=True, exist_ok=True)
-        if shutil.disk_usage(folder).free < DISK_NEEDED:
-            raise OSError("the disk is nearly full")
-        temporary = folder / f".{name}"
-        temporary.write_bytes(data)
-        temporary.replace(folder / name)
-
     async def _erase(self, document: Document) -> None:
-        path = self.folder(document.style_id) / document.file
-        await asyncio.to_thread(path.unlink, missing_ok=True)
+        await asyncio.to_thread(self._folder(document.style_id).erase, document)
         await self._clear_runs(document.style_id)
 
     async def _clear_runs(self, style_id: int) -> None:
         """Delete what ended runs of a style laid out: they could not go on with it any more."""
         busy = {run.run_dir for run in await self._store.runs.open()}
         for copied in self._settings.runs_dir.resolve().glob("*/corpus"):
-            if (copied / f".s{style_id}").is_file() and str(copied.parent) not in busy:
+            if trace(copied, style_id).is_file() and str(copied.parent) not in busy:
                 await asyncio.to_thread(shutil.rmtree, copied, ignore_errors=True)
-
-    def _lay_out(self, style: Style, used: Sequence[Document], run_dir: Path) -> Path:
-        target = run_dir / "corpus"
-        shutil.rmtree(target, ignore_errors=True)
-        target.mkdir(parents=True)
-        (target / f".s{style.id}").touch()
-        if style.family == Family.ESSAY.value:
-            with (target / "documents.jsonl").open("w", encoding="utf-8") as lines:
-                for document in used:
-                    lines.write(json.dumps(self._line(document)) + "\n")
-            return target
-        for document in used:
-            place = target / HEARD_FROM if document.kind in _RECORDINGS else target
-            place.mkdir(exist_ok=True)
-            _link(self.folder(style.id) / document.file, place / document.file)
-        return target
-
-    def _line(self, document: Document) -> dict[str, Any]:
-        text = (self.folder(document.style_id) / document.file).read_text(encoding="utf-8")
-        return {
-            "id": document.sha256[:16],
-            "source": "own",
-            "style": "own",
-            "topic": document.title,
-            "mark": document.mark,
-            "mark_max": 100,
-            "text": text,
-        }
-
-
-def teaches(style: Style, document: Document) -> bool:
-    """Say whether a run of the style learns from a document."""
-    return not is_below(style, document)
 
 
 def is_below(style: Style, document: Document) -> bool:
@@ -298,7 +248,7 @@ def _nearest(part: Part, kept: Sequence[Document]) -> Document | None:
 
 
 def _remark(style: Style, document: Document) -> Sentence | None:
-    if document.kind in _RECORDINGS:
+    if is_recording(document):
         return Sentence("document_recording")
     if is_below(style, document):
         return Sentence("document_below", low=f"{style.minimum_mark:g}")
@@ -312,11 +262,3 @@ def _named(document: Document) -> dict[str, Any]:
         "title": document.title,
         "mark": document.mark,
     }
-
-
-def _link(source: Path, target: Path) -> None:
-    """Show a file in another place without a second copy, where the disk can."""
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copyfile(source, target)

@@ -10,11 +10,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from bot.corpus import HEARD, HEARD_FROM, Corpus, least
-from bot.sentences import Sentence
+from bot.corpus import Corpus, least
+from bot.sentences import Objection, Sentence
 from bot.settings import Settings
 from bot.store import Store
 from bot.store.shapes import Run, RunState, Style
+from bot.style_folder import HEARD, HEARD_FROM
 from bot.training_process import half_of_cores
 from bot.versions import LIVE, alias
 from models.contract import Family
@@ -24,17 +25,16 @@ from models.registry import Registry
 DISK_NEEDED = 500_000_000
 
 
+#: The shell becomes the training once the recordings are MIDI; what cannot be heard is left out.
+#: The third exit code says that the run was asked to stop meanwhile.
 _HEAR_FIRST = (
-    '"$0" -m training transcribe "$1" --out "$2" --jobs "$3"; shift 3; exec "$0" -m training "$@"'
+    '"$0" -m training transcribe "$1" --out "$2" --memory "$3" --watch "$4" --jobs "$5"; '
+    '[ $? -eq 3 ] && exit 0; shift 5; exec "$0" -m training "$@"'
 )
 
 
-class RunRefused(Exception):
-    """The run cannot be started; the message is one plain sentence."""
-
-    def __init__(self, sentence: Sentence) -> None:
-        super().__init__(sentence)
-        self.sentence = sentence
+class RunRefused(Objection):
+    """A run cannot be started."""
 
 
 class Ground:
@@ -148,8 +148,9 @@ def training_command(run: Run, folder: Path, settings: Settings) -> list[str]:
     recordings = corpus / HEARD_FROM
     if key is None or not recordings.is_dir():
         return [sys.executable, "-m", "training", *command]
-    # The shell becomes the training once the recordings are MIDI; what cannot be heard is left out.
-    heard = [str(recordings.resolve()), str((corpus / HEARD).resolve()), str(half_of_cores())]
+    memory = settings.corpus_dir("styles") / str(run.style_id) / HEARD
+    places = [str(p.resolve()) for p in (recordings, corpus / HEARD, memory, folder)]
+    heard = [*places, str(half_of_cores())]
     return ["/bin/sh", "-c", _HEAR_FIRST, sys.executable, *heard, *command]
 
 

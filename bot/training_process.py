@@ -73,8 +73,9 @@ class TrainingProcess:
         process = None
         with suppress(psutil.Error):  # it may have ended already
             process = psutil.Process(child.pid)
-            priority.make_way(child.pid, priority.TRAINING)
-            _pin(process)
+            for one in (process, *process.children(recursive=True)):  # a shell is quick to fork
+                priority.make_way(one.pid, priority.TRAINING)
+                _pin(one)
             known = {"pid": child.pid, "started": process.create_time()}
             (folder / "process.json").write_text(json.dumps(known), encoding="utf-8")
         return cls(folder, process, child)

@@ -31,8 +31,9 @@ class Outcome:
     live: Mapping[str, float] = field(default_factory=dict)  # of the version it was compared with
 
     def write(self, directory: Path) -> None:
-        """Write ``outcome.json``."""
+        """Write ``outcome.json``; a wish to stop that came too late must not meet the next run."""
         write_json(directory / OUTCOME, asdict(self))
+        (directory / STOP).unlink(missing_ok=True)
 
 
 class Journal:

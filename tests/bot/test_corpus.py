@@ -98,6 +98,13 @@ async def test_songs_and_recordings_join_a_style_of_beats(
     assert sorted(path.suffix for path in folder.iterdir()) == ["", "", ".mid", ".mid"]
     assert [path.suffix for path in (folder / "recordings").iterdir()] == [".flac"]
     assert least(style, "tiny") == 2
+    heard = corpus.folder(style.id) / "heard"  # what a run made of the recording
+    heard.mkdir()
+    (recording,) = (d for d in await sqlite_store.documents.of(style.id) if d.kind == "flac")
+    for name in (f"{recording.sha256}.mid", f"{recording.sha256}.json", "other.mid"):
+        (heard / name).touch()
+    assert await corpus.remove(recording)
+    assert [path.name for path in heard.iterdir()] == ["other.mid"], "it goes with its document"
 
 
 async def test_a_run_reads_what_counts_and_its_record_names_what_is_absent(

@@ -99,7 +99,7 @@ class Office:
         self.teach(script)
         return await self.keeper.start(Family.ESSAY, 5, by=1, guild_id=2, channel_id=3)
 
-    async def until(self, run: Run, check: Callable[[Run], object], seconds: float = 10) -> Run:
+    async def until(self, run: Run, check: Callable[[Run], object], seconds: float = 60) -> Run:
         async with asyncio.timeout(seconds):
             while True:
                 now = await self.store.runs.get(run.id)
@@ -367,6 +367,18 @@ async def test_a_style_is_trained_on_its_documents_from_its_own_version(
         await office.keeper.resume(again, by=1)
 
 
+async def test_what_a_child_has_started_makes_way_too(tmp_path: Path) -> None:
+    child = await TrainingProcess.spawn(tmp_path, ["/bin/sh", "-c", "sleep 60; true"])
+    assert child.pid is not None
+    while not (below := psutil.Process(child.pid).children()):
+        await asyncio.sleep(0.01)
+    wanted = min(priority.NICEST, os.nice(0) + priority.TRAINING)
+    assert [process.nice() for process in below] == [wanted]
+    child.send(signal.SIGKILL)
+    await child.wait(5)
+    assert not child.alive()
+
+
 def test_recordings_are_heard_before_a_style_is_trained(settings: Settings, tmp_path: Path) -> None:
     run = Run(
         id=7,
@@ -400,4 +412,8 @@ def test_recordings_are_heard_before_a_style_is_trained(settings: Settings, tmp_
     ).stdout.splitlines()
     heard = str((tmp_path / "corpus" / "heard").resolve())
     assert told[0].startswith("['training', 'transcribe'") and heard in told[0]
+    kept = str((settings.data_dir / "corpus" / "styles" / "3" / "heard").resolve())
+    assert f"'--memory', '{kept}', '--watch', '{tmp_path}'" in told[0]
     assert told[1].startswith("['training', 'music', '--corpus'") and "'s3.live'" in told[1]
+    stopped = [shell, flag, script.replace('"$0"', '"$0" -c "exit(3)"'), python, *words]
+    assert subprocess.run(stopped, check=True).returncode == 0, "no training follows a stop"

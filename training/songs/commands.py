@@ -10,10 +10,17 @@ from typing import Annotated
 import typer
 
 from models.music.voices import DEFAULT_SOUNDFONT
+from training.runs import STOP, Journal, Outcome
 from training.songs import collecting, transcribing
 from training.songs.fetching import Limits
 from training.songs.pairs import carry_over
 from training.songs.sheet import SheetError
+
+STOPPED = 3  # exit code of a command that was asked to stop
+
+
+class Stopped(Exception):
+    """Somebody asked the command to end; the message is one plain sentence."""
 
 
 def collect(
@@ -54,18 +61,35 @@ def transcribe(
     jobs: Annotated[
         int, typer.Option(min=1, help="Files at once; one a core is quickest.")
     ] = os.cpu_count() or 1,
+    memory: Annotated[
+        Path | None, typer.Option(help="Folder that keeps what was heard for other runs.")
+    ] = None,
+    watch: Annotated[
+        Path | None, typer.Option(help="Run folder: gets the progress; a file stop there ends it.")
+    ] = None,
 ) -> None:
     """Turn a folder of audio into MIDI; the same command goes on where a run was cut off."""
     if not folder.is_dir():
         typer.echo(f"There is no folder at {folder}.", err=True)
         raise typer.Exit(1)
     began = time.monotonic()
+    journal = Journal(watch) if watch else None
 
     def say(outcome: transcribing.Outcome, done: int, count: int) -> None:
         left = (time.monotonic() - began) / done * (count - done)
         typer.echo(f"{done}/{count} {outcome.file}: {outcome.sentence} ({left / 60:.0f} min left)")
+        if journal:
+            journal.add(phase="transcribe", step=done, steps=count, fraction=done / count)
+        if watch and (watch / STOP).exists():
+            raise Stopped(f"Transcribing was stopped after {done} of {count} songs.")
 
-    outcomes = transcribing.transcribe_folder(folder, out, jobs=jobs, say=say)
+    try:
+        outcomes = transcribing.transcribe_folder(folder, out, jobs=jobs, say=say, memory=memory)
+    except Stopped as stopped:
+        if watch:
+            Outcome("stopped", str(stopped)).write(watch)
+        typer.echo(str(stopped), err=True)
+        raise typer.Exit(STOPPED) from stopped
     pairs = carry_over(folder, out, outcomes)
     counted = transcribing.summary_of(outcomes)
     typer.echo(

@@ -1,7 +1,8 @@
 """Folders of audio become folders of MIDI, file by file, whatever single files hold.
 
 ``report.jsonl`` in the output folder has one line a file; a run that was cut off goes on where it
-was, because a file is known again by its hash. A copy of a song is not transcribed twice.
+was, because a file is known again by its hash. A copy of a song is not transcribed twice. A memory
+keeps what was heard for other runs, file by file, until the transcriber has learnt anew.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pathlib import Path
 from models.music.midi import MidiError, read_song
 from models.music.transcriber import Transcription, TranscriptionError, analyse
 from models.music.transcriber.decoding import LARGEST
+from models.music.transcriber.net import EARS
 from training.songs.files import append, digest, read_lines, rewrite
 
 REPORT, SUMMARY = "report.jsonl", "summary.json"
@@ -60,8 +62,9 @@ def audio_files(folder: Path) -> list[Path]:
 
 
 def transcribe_folder(
-    folder: Path, out: Path, *, jobs: int = 1, say: Callable[[Outcome, int, int], None]
-) -> list[Outcome]:
+    folder: Path, out: Path, *, jobs: int = 1, say: Callable[[Outcome, int, int], None],
+    memory: Path | None = None,
+) -> list[Outcome]:  # fmt: skip
     """Transcribe every audio file that is not in the report yet; give the whole report."""
     out.mkdir(parents=True, exist_ok=True)
     known = {outcome.sha256: outcome for outcome in read_report(out) if _stands(outcome, out)}
@@ -70,9 +73,11 @@ def transcribe_folder(
     files = [p for p in audio_files(folder) if not p.resolve().is_relative_to(inside)]
     done: list[Outcome] = []
     with (out / REPORT).open("a", encoding="utf-8") as report:
-        for outcome in _outcomes(files, folder, out, known, jobs):
+        for outcome in _outcomes(files, folder, out, known, jobs, memory):
             if outcome.sha256 not in known:
                 append(report, asdict(outcome))
+                if memory is not None:
+                    remember(outcome, out, memory)
             done.append(outcome)
             say(outcome, len(done), len(files))
     rewrite(out / REPORT, map(asdict, done))
@@ -81,8 +86,9 @@ def transcribe_folder(
 
 
 def _outcomes(
-    files: Sequence[Path], folder: Path, out: Path, known: Mapping[str, Outcome], jobs: int
-) -> Iterator[Outcome]:
+    files: Sequence[Path], folder: Path, out: Path, known: Mapping[str, Outcome], jobs: int,
+    memory: Path | None,
+) -> Iterator[Outcome]:  # fmt: skip
     """Give the outcome of every file in order; those that are new come from the workers."""
     seen: dict[str, str] = {}
     waiting: list[Outcome | Future[Outcome]] = []
@@ -97,6 +103,8 @@ def _outcomes(
                 waiting.append(Outcome(name, sha256, "copy", sentence))
             elif sha256 in known:
                 waiting.append(replace(known[sha256], file=name))
+            elif memory and (again := remembered(Work(path, name, sha256), out, memory)):
+                waiting.append(again)
             elif pool:
                 waiting.append(pool.submit(transcribe_file, Work(path, name, sha256), out))
             else:
@@ -172,6 +180,36 @@ def _kept(work: Work, heard: Transcription, out: Path) -> Outcome:
         notes=notes,
         **facts,  # type: ignore[arg-type]
     )
+
+
+def remember(outcome: Outcome, out: Path, memory: Path) -> None:
+    """Keep what became of a file, under its hash, for other runs; copies are no news."""
+    if outcome.state == "copy":
+        return
+    memory.mkdir(parents=True, exist_ok=True)
+    if outcome.midi is not None:
+        shutil.copyfile(out / outcome.midi, memory / f"{outcome.sha256}.mid")
+    told = {**asdict(outcome), "ears": digest(EARS)}
+    rewrite(memory / f"{outcome.sha256}.json", [told])
+
+
+def remembered(work: Work, out: Path, memory: Path) -> Outcome | None:
+    """Give what became of a file in another run, its MIDI laid out anew; None if it is not known.
+
+    What was heard by other ears is heard again.
+    """
+    told = next(read_lines(memory / f"{work.sha256}.json"), {})
+    if told.pop("ears", None) != digest(EARS) or told.keys() != {f.name for f in fields(Outcome)}:
+        return None
+    outcome = replace(Outcome(**told), file=work.name)
+    if outcome.midi is None:
+        return outcome
+    kept, target = memory / f"{work.sha256}.mid", out / midi_name(work)
+    if not kept.is_file():
+        return None
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(kept, target)
+    return replace(outcome, midi=midi_name(work))
 
 
 def midi_name(work: Work) -> str:

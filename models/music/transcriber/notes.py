@@ -33,7 +33,7 @@ _PLAIN = 0.5  # an onset that is clear enough to say what a song is made of
 _OVERTONES = (-24, -19, -12, -1, 1, 12, 19, 24)
 _FALSE_ABOVE = (12, 19)  # semitones of the overtones that a bright sound has taken for notes
 _TOGETHER = 0.05  # seconds between a tone and its overtone
-_FEWEST, _SHARE = 20, 0.4  # of the tones with nothing below: so many have the overtone
+_FEWEST, _SHARE = 20, 0.35  # of the tones with nothing below: so many have the overtone
 _BRIGHT, _EVEN = 0.6, 0.5  # its level above the tone's: at least this, with so little spread
 
 

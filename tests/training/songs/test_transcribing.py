@@ -16,28 +16,16 @@ from models.music.transcriber.drums import Hit
 from models.music.transcriber.notes import Heard
 from models.music.transcriber.pulse import Pulse
 from models.music.voices import DEFAULT_SOUNDFONT
+from models.registry import Registry
+from tests.training.songs.tunes import tune
 from training.__main__ import app
 from training.music.corpus import read_corpus
+from training.runs import progress, read_outcome
 from training.songs import transcribing
 from training.songs.files import digest
 from training.songs.pairs import nearest_part
 from training.songs.rendering import Band, mp3
 from training.songs.transcribing import REPORT, SUMMARY, Outcome, read_report, transcribe_folder
-
-
-def tune(bars: int, shift: int = 0, tempo: float = 120) -> pretty_midi.PrettyMIDI:
-    """Write kick, snare, bass and chords, in a key of one's own."""
-    midi = pretty_midi.PrettyMIDI(initial_tempo=tempo)
-    beat = 60 / tempo
-    instruments = [pretty_midi.Instrument(p, d) for p, d in ((0, True), (33, False), (0, False))]
-    for n in range(4 * bars):
-        root = 36 + shift + (0, 5, 7, 0)[n // 4 % 4]
-        at = [(0, 38 if n % 2 else 36), (1, root)] + [(2, root + 24 + i) for i in (0, 4, 7)]
-        for part, pitch in at if n % 2 == 0 else at[:1]:
-            end = (n + (0.2 if part == 0 else 1.9)) * beat
-            instruments[part].notes.append(pretty_midi.Note(100, pitch, n * beat, end))
-    midi.instruments += instruments
-    return midi
 
 
 @pytest.fixture(scope="module")
@@ -53,9 +41,17 @@ def songs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def call(*words: object) -> str:
+    """Give a command; it must succeed."""
+    result = CliRunner().invoke(app, [str(word) for word in words])
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
 def test_a_folder_becomes_a_collection_that_training_reads(songs: Path, tmp_path: Path) -> None:
     out = tmp_path / "midi"
-    result = CliRunner().invoke(app, ["transcribe", str(songs), "--out", str(out), "--jobs", "1"])
+    words = ("transcribe", songs, "--out", out, "--jobs", 1, "--memory", songs.parent / "memory")
+    result = CliRunner().invoke(app, [str(word) for word in words])
     assert result.exit_code == 0, result.output
     assert "5/5" in result.output and "3 of 5 files became MIDI" in result.output
     report = {o.file: o for o in read_report(out)}
@@ -71,6 +67,31 @@ def test_a_folder_becomes_a_collection_that_training_reads(songs: Path, tmp_path
     corpus = read_corpus(out)
     assert len(corpus.documents) == 3 and len(corpus) >= 16
     assert json.loads((out / SUMMARY).read_text())["done"] == 3
+
+
+def test_a_sheet_of_recordings_becomes_a_style_of_the_producer(
+    songs: Path, tiny_registry: Path, tmp_path: Path
+) -> None:
+    rows = ["title,artist,path,sample-of", "A,Us,a.mp3,", "B,Us,below/b.mp3,A", "C,Us,c.mp3,"]
+    (songs / "songs.csv").write_text("\n".join([*rows, "Gone,Us,none.mp3,"]))
+    data, midi, registry = (tmp_path / name for name in ("data", "midi", "registry"))
+    shutil.copytree(tiny_registry, registry)
+    assert "3 songs are kept" in call("collect", songs / "songs.csv", "--out", data)
+    said = call(
+        *("transcribe", data / "songs", "--out", midi, "--jobs", 1),
+        *("--memory", songs.parent / "memory"),
+    )
+    assert "3 of 3 files became MIDI" in said and "1 pairs" in said
+    call(
+        *("music", "--corpus", midi, "--out", tmp_path / "run", "--continue-from", "live"),
+        *("--registry", registry, "--preset", "tiny", "--steps", 2, "--style", "ours"),
+        *("--publish", "heard"),
+    )
+    version = Registry(registry, None).resolve("music", "heard")
+    assert version.parent == "tiny-music" and "ours" in version.read_json("config.json")["styles"]
+    corpus = read_corpus(midi)
+    assert version.manifest["corpus"] == corpus.sha256 and len(corpus.documents) == 3
+    assert len(corpus.originals) == 1, "one song is known to sample another"
 
 
 class Killed(BaseException):
@@ -120,6 +141,61 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.M
     (out / str(outcomes[1].midi)).unlink()
     transcribe_folder(folder, out, say=lambda *_: None)
     assert heard[4:] == [b"c" * 9], "a file whose MIDI is gone is made again"
+
+
+def test_what_was_heard_is_remembered_for_other_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, memory = tmp_path / "in", tmp_path / "memory"
+    folder.mkdir()
+    for name in ("a", "b"):
+        (folder / f"{name}.mp3").write_bytes(name.encode() * 9)
+    heard: list[bytes] = []
+
+    def analyse(data: bytes, **_: object) -> Transcription:
+        heard.append(data)
+        return fake(12, 0.3 if data == b"b" * 9 else 0.9)
+
+    def again(name: str) -> list[Outcome]:
+        return transcribe_folder(folder, tmp_path / name, say=lambda *_: None, memory=memory)
+
+    monkeypatch.setattr(transcribing, "analyse", analyse)
+    first = again("one")
+    (folder / "a.mp3").rename(folder / "c.mp3")
+    (refused, done) = again("two")
+    assert len(heard) == 2, "nothing is heard twice"
+    assert (refused.sentence, done.sentence) == (first[1].sentence, first[0].sentence)
+    made = (tmp_path / "two" / str(done.midi)).read_bytes()
+    assert done.file == "c.mp3" and made == (tmp_path / "one" / str(first[0].midi)).read_bytes()
+    next(memory.glob("*.mid")).unlink()
+    assert again("three")[1].state == "done" and len(heard) == 3
+    (tmp_path / "ears.npz").write_bytes(b"others")
+    monkeypatch.setattr(transcribing, "EARS", tmp_path / "ears.npz")
+    again("four")
+    assert len(heard) == 5, "other ears hear everything anew"
+
+
+def test_whoever_watches_sees_how_far_it_is_and_may_stop_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transcribing, "analyse", lambda *_, **__: fake(12))
+    folder, run = tmp_path / "in", tmp_path / "run"
+    for place in (folder, run):
+        place.mkdir()
+    for name in "ab":
+        (folder / f"{name}.mp3").write_text(name)
+    words = ["transcribe", str(folder), "--out", str(tmp_path / "midi"), "--jobs", "1"]
+    (run / "stop").touch()
+    result = CliRunner().invoke(app, [*words, "--watch", str(run)])
+    assert result.exit_code == 3, result.output
+    outcome = read_outcome(run)
+    assert outcome is not None and outcome["state"] == "stopped"
+    assert outcome["sentence"] == "Transcribing was stopped after 1 of 2 songs."
+    assert not (run / "stop").exists()
+    assert CliRunner().invoke(app, [*words, "--watch", str(run)]).exit_code == 0
+    lines = list(progress(run))
+    assert [(line["step"], line["fraction"]) for line in lines] == [(1, 0.5), (1, 0.5), (2, 1.0)]
+    assert {line["phase"] for line in lines} == {"transcribe"}
 
 
 def test_songs_that_could_not_be_heard_well_are_refused(
