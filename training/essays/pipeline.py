@@ -20,6 +20,7 @@ from transformers import PreTrainedTokenizerFast
 from models.essay.lstm import EssayLSTM
 from models.registry import Version
 from training import crowd
+from training.about import code_version
 from training.essays.growth import grown
 from training.essays.labels import Lexicon
 from training.essays.prepare import Prepared, phase_data, prepare
@@ -261,6 +262,7 @@ def describe(orders: Orders, finished: Finished) -> dict[str, object]:
         "corpus_sha256": corpus.sha256,
         "sources": corpus.sources,
         "licences": sorted(licences),
+        "code": code_version(),
         "preset": orders.preset.name,
         "adapted": orders.adapting,
         "seed": orders.seed,

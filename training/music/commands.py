@@ -24,7 +24,7 @@ from training.music.sheet import write_sheets
 from training.music.task import MusicTask
 from training.promote import LIVE, Figure, check_alias, fresh_name, rival
 from training.promote import promote as promote_version
-from training.runs import STOP, Outcome
+from training.runs import Outcome
 
 FAMILY = "music"
 CorpusPath = Annotated[Path, typer.Option(help="Phrase file, or folder with .npz and .mid.")]
@@ -75,8 +75,9 @@ def train(
         if continue_from and warm_start:
             raise ValueError("Please give either --continue-from or --warm-start, not both.")
         wanted = continue_from or warm_start
+        plan = (continue_from and chosen.own_plan) or chosen.plan
         orders = Orders(
-            corpus, out, chosen, _plan(chosen.plan, steps, max_minutes), seed, house,
+            corpus, out, chosen, _plan(plan, steps, max_minutes), seed, house,
             house.resolve(FAMILY, wanted) if wanted else None, warm_start is None, style, about,
             publish_as, check_alias(alias) if promote else None,
         )  # fmt: skip
@@ -90,7 +91,6 @@ def train(
 
 
 def _train(orders: Orders, resume: bool) -> Outcome:
-    (orders.out / STOP).unlink(missing_ok=True)  # of an earlier run
     parent = orders.parent
     songs = read_corpus(orders.corpus, style_names(parent.path) if parent else (), orders.style)
     task = _task(orders, songs)

@@ -38,6 +38,7 @@ class Preset:
     generator: GanConfig = field(default_factory=GanConfig)
     judge: Judge = field(default_factory=Judge)
     plan: Plan = field(default_factory=lambda: Plan(steps=20_000, sample_every=500))
+    own_plan: Plan | None = None  # for --continue-from; None: as plan
 
 
 def read_preset(name: str) -> Preset:
@@ -52,11 +53,13 @@ def read_preset(name: str) -> Preset:
     if "codes" in codec:
         codec["codes"] = tuple(codec["codes"])
     base = Preset()
+    plan = _over(base.plan, data.pop("plan", {}))
     return Preset(
         _over(base.recipe, data.pop("recipe", {}), mixing=mixing),
         _over(base.generator, data.pop("generator", {}), codec=replace(CodecConfig(), **codec)),
         _over(base.judge, data.pop("judge", {})),
-        _over(base.plan, data.pop("plan", {})),
+        plan,
+        _over(plan, data.pop("own", {})),
     )
 
 

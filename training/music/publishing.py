@@ -9,9 +9,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from models.music.discriminator import Discriminator
-from models.music.gan import Generator, save_generator
+from models.music.gan import Calibration, Generator, save_generator
 from models.registry import Registry, Version
-from training.about import About, made_for
+from training.about import About, code_version, made_for
 from training.music.build import save_judge
 from training.music.corpus import Corpus
 from training.music.pictures import write_beats
@@ -81,6 +81,7 @@ def publish(
         facts = {
             "licence": about.licence,
             "corpus": songs.sha256,
+            "code": code_version(),
             "seed": trained.seed,
             "steps": trained.steps,
         }
@@ -120,9 +121,13 @@ major or A minor, on a grid of sixteenths. {weights:,} weights; styles: {styles}
 {trained.how}
 
 Calibration on training songs: the strength of the latents of single bars, and what is added to the
-logits of notes that start and of notes that go on (drums, bass, keys, lead, pad).
+logits of notes that start and of notes that go on (drums, bass, keys, lead, pad). Habits, where a
+version has them, take the place of the latter: what is added to each row of the roll, how many
+steps bars an odd or even number apart may differ in and be played alike (by drum, then by pitched
+track), and by pitched track the focus on its strongest pitches, how steady a harmony is, and what
+is added where notes go on.
 
-{_json(asdict(config.calibration))}
+{_calibration(config.calibration)}
 ## Figures
 
 {report.markdown()}
@@ -132,6 +137,14 @@ Ten beats of sixteen bars as the arranger writes them; styles take turns, seeds 
 
 {pictures}
 """
+
+
+def _calibration(calibration: Calibration) -> str:
+    """Write a calibration, a line a setting."""
+    settings = asdict(calibration)
+    habits = settings.pop("habits") or {}
+    lines = [f"{name}: {json.dumps(value)}" for name, value in (settings | habits).items()]
+    return "\n".join(["```", *lines, "```", ""])
 
 
 def _json(value: Mapping[str, object]) -> str:

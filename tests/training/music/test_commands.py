@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from models.music.gan import load_generator
 from models.registry import Registry, Version
 from tests.training.music.songs import write_midi, write_phrases
+from training.about import code_version
 from training.music.commands import Orders, calibrate, evaluate, train
 from training.music.corpus import read_corpus
 from training.music.evaluation import evaluate as compare
@@ -57,6 +58,7 @@ def test_published_version_is_whole_and_plays(registry: Path) -> None:
     version = Registry(registry, shipped=None).resolve("music", "live")
     version.verify()
     assert version.name == "tiny" and version.manifest["steps"] == 8
+    assert version.manifest["code"] == code_version()
     generator = load_generator(version.path)
     assert len(generator.phrases(generator.latent(1, 2), style="rock")) == 2
     assert version.read_json("metrics.json")["figures"]["score"] > 0
@@ -161,6 +163,13 @@ def test_stopped_run_goes_on_as_if_it_had_not_stopped(
     assert "ended after 5 steps" in call(*common, tmp_path / "cut", "--resume")
     whole, cut = (load_file(tmp_path / f / "checkpoint.safetensors") for f in ("whole", "cut"))
     assert all(torch.equal(whole[name], cut[name]) for name in whole)
+
+
+def test_a_wish_to_stop_before_the_first_step_is_heard(songs: Path, tmp_path: Path) -> None:
+    common = ("music", "--corpus", songs, "--preset", "tiny", "--steps", "3", "--out", tmp_path)
+    (tmp_path / "stop").touch()
+    assert "stopped after 1 steps" in call(*common)
+    assert not (tmp_path / "stop").exists()
 
 
 def test_evaluation_writes_tables_and_sheets(registry: Path, songs: Path, tmp_path: Path) -> None:
