@@ -73,9 +73,9 @@ class TrainingProcess:
         process = None
         with suppress(psutil.Error):  # it may have ended already
             process = psutil.Process(child.pid)
-            for one in (process, *process.children(recursive=True)):  # a shell is quick to fork
-                priority.make_way(one.pid, priority.TRAINING)
-                _pin(one)
+            _make_modest(process)
+            for one in process.children(recursive=True):  # a shell is quick to fork
+                _make_modest(one)
             known = {"pid": child.pid, "started": process.create_time()}
             (folder / "process.json").write_text(json.dumps(known), encoding="utf-8")
         return cls(folder, process, child)
@@ -220,6 +220,12 @@ def judge(ending: Ending, *, stopped: bool) -> tuple[RunState, str]:
     if ending.code is None:  # nobody was there to see it end
         return RunState.FAILED, Sentence("run_lost")
     return RunState.FAILED, Sentence("run_failed")
+
+
+def _make_modest(process: psutil.Process) -> None:
+    """Let a process go behind the bot, and keep it to its cores; what it starts later inherits."""
+    priority.make_way(process.pid, priority.TRAINING)
+    _pin(process)
 
 
 def _pin(process: psutil.Process) -> None:
