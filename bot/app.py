@@ -23,8 +23,8 @@ from bot.commands.menu import Translator
 from bot.commands.mine import MineButton
 from bot.commands.privacy import PrivacyButton
 from bot.commands.run_buttons import RunButton, VersionButton
+from bot.commands.run_card import RunCards
 from bot.commands.style_buttons import LABELS_ID, StyleButton, take_labels
-from bot.commands.train import RunCards
 from bot.delivery import DiscordFrontEnd, Messages
 from bot.extras import Extras
 from bot.files import Shelf

@@ -12,7 +12,7 @@ from datetime import datetime
 from bot.openings import cleaned
 from bot.parameters import AlbumParameters, BeatParameters, EssayParameters, Kind
 from bot.samples import Sample
-from bot.sentences import Sentence
+from bot.sentences import Objection, Sentence
 from bot.styles import Styles
 from models.contract import (
     BARS_MAX,
@@ -68,12 +68,8 @@ class Ask:
     reserved_for: str | None = None
 
 
-class WrongValue(Exception):
-    """A value cannot be used; ``sentence`` says why."""
-
-    def __init__(self, sentence: Sentence) -> None:
-        super().__init__(sentence)
-        self.sentence = sentence
+class WrongValue(Objection):
+    """A value cannot be used."""
 
 
 def essay_parameters(

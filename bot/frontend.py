@@ -30,10 +30,6 @@ class Result:
         assert made is not None
         return made
 
-    def artifact(self, kind: str) -> Artifact | None:
-        """Find the file of a kind, for example ``docx``."""
-        return next((a for a in self.artifacts if a.kind == kind), None)
-
 
 class Undeliverable(Exception):
     """There is nowhere left to answer; the request becomes "expired" and can be shown later."""

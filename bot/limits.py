@@ -27,6 +27,8 @@ NONCE = 25
 FILES = 10
 UPLOAD_DEFAULT = 10 * 2**20  # where no interaction says otherwise
 UPLOAD_REQUEST = 25 * 2**20  # one whole request
+#: What its files may have together: its JSON and multipart headers are left 64 kB.
+UPLOAD_FILES = UPLOAD_REQUEST - 2**16
 
 # Components (components/reference).
 CUSTOM_ID = 100
@@ -52,13 +54,10 @@ CHOICE_NAME = 100
 
 # Interactions (interactions/receiving-and-responding).
 ACKNOWLEDGE_SECONDS = 3.0
-TOKEN_SECONDS = 15 * 60
-#: Stop trusting a token a minute early: a request under way must still arrive.
-TOKEN_TRUST_SECONDS = 14 * 60
 #: More edits than one in two seconds of one message run into its rate limit.
 EDIT_INTERVAL = 2.0
 
-BUTTON, SELECT, TEXT_INPUT, ACTION_ROW = 2, 3, 4, 1
+ACTION_ROW, BUTTON, SELECT = 1, 2, 3
 _ELLIPSIS = "…"
 
 
@@ -138,8 +137,7 @@ def fit_files(sizes: Sequence[int], each: int) -> list[bool]:
     kept: list[bool] = []
     total = 0
     for size in sizes:
-        # A request also carries its JSON and multipart headers: leave them 64 kB.
-        fits = size <= each and total + size <= UPLOAD_REQUEST - 2**16 and sum(kept) < FILES
+        fits = size <= each and total + size <= UPLOAD_FILES and sum(kept) < FILES
         kept.append(fits)
         total += size if fits else 0
     return kept

@@ -136,3 +136,11 @@ To connect to Discord I need the token of a bot, and there is none.
 
 Without Discord, everything can be tried with “make demo” or “python -m bot essay TOPIC”.
 """
+
+
+class Objection(Exception):
+    """A "no" from the rooms behind; ``sentence`` says why."""
+
+    def __init__(self, sentence: Sentence) -> None:
+        super().__init__(sentence)
+        self.sentence = sentence

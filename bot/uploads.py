@@ -18,7 +18,7 @@ import zipfile
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from bot.sentences import Sentence
+from bot.sentences import Objection, Sentence
 
 MEGABYTE = 1_000_000
 SIZE_LIMIT = 8 * MEGABYTE
@@ -36,12 +36,8 @@ KINDS = (".txt", ".md", ".docx", ".pdf")
 _ROOT = Path(__file__).resolve().parent.parent
 
 
-class UploadError(Exception):
-    """A document cannot be read; ``sentence`` says why."""
-
-    def __init__(self, sentence: Sentence) -> None:
-        super().__init__(sentence)
-        self.sentence = sentence
+class UploadError(Objection):
+    """A file cannot be read."""
 
 
 async def read_upload(name: str, data: bytes, *, seconds: float = SECONDS) -> str:

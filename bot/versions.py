@@ -7,7 +7,7 @@ from contextlib import suppress
 
 import structlog
 
-from bot.sentences import Sentence
+from bot.sentences import Objection, Sentence
 from models.client import GenerationClient, GenerationRefused, GenerationUnavailable
 from models.contract import Family
 from models.registry import DamagedVersion, Registry, RegistryError, UnknownVersion, Version
@@ -19,12 +19,8 @@ LIVE, PREVIOUS, CANDIDATE = ALIASES = ("live", "previous", "candidate")
 RELOAD_PAUSES = (2.0, 5.0, 10.0, 30.0)
 
 
-class VersionRefused(Exception):
-    """A version cannot be used; ``sentence`` says why."""
-
-    def __init__(self, sentence: Sentence) -> None:
-        super().__init__(sentence)
-        self.sentence = sentence
+class VersionRefused(Objection):
+    """A version cannot be used."""
 
 
 def alias(style: str | None, name: str) -> str:

@@ -161,6 +161,15 @@ async def whisper(interaction: Interaction, sentence: str, **more: Any) -> None:
         await interaction.response.send_message(sentence, ephemeral=True, **more)
 
 
+async def answer_with(interaction: Interaction, files: list[discord.File], **more: Any) -> None:
+    """Answer with files that only the person sees, and close them."""
+    try:  # discord.py closes the files of messages, but not those of first answers
+        await interaction.response.send_message(files=files, ephemeral=True, **more)
+    finally:
+        for file in files:
+            file.close()
+
+
 def upload_room(interaction: Interaction) -> int:
     """Return how many bytes one file may have in the answer to this interaction."""
     return interaction.filesize_limit

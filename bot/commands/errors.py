@@ -13,6 +13,7 @@ from discord import app_commands
 from bot import metrics
 from bot.cards import plain
 from bot.commands.common import Interaction, Refusal, whisper, words_for
+from bot.sentences import Objection
 from bot.verdicts import Verdict, judge
 from bot.words import Words
 
@@ -58,6 +59,8 @@ def sentence(say: Words, error: Exception) -> str:
     match error:
         case Refusal():
             return say(error.key, **{name: _safe(value) for name, value in error.values.items()})
+        case Objection():
+            return plain(say.say(error.sentence))
         case app_commands.CommandOnCooldown():
             return say("reply.slow_down", seconds=max(1, round(error.retry_after)))
         case app_commands.NoPrivateMessage():

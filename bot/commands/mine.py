@@ -126,7 +126,7 @@ async def _download(interaction: Interaction, kind: Kind | None) -> None:
     files: list[Artifact] = []
     for request in found.requests:
         files += existing(await store.artifacts.of(request.id))
-    room = min(upload_room(interaction), limits.UPLOAD_REQUEST - 2**16)
+    room = min(upload_room(interaction), limits.UPLOAD_FILES)
     taken = fitting(files, room)
     if not taken:
         raise Refusal("mine.no_files")

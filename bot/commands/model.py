@@ -13,16 +13,16 @@ from bot.commands.common import (
     Choice,
     Interaction,
     Refusal,
+    answer_with,
     house_of,
     require_style_admin,
     words_for,
 )
 from bot.commands.menu import AdminGroup, Callback, families, options
 from bot.commands.model_view import Scope, scope_of
-from bot.commands.run_access import refusal
 from bot.commands.suggestions import forgiving, own_styles
 from bot.limits import CHOICES
-from bot.versions import CANDIDATE, LIVE, VersionRefused
+from bot.versions import CANDIDATE, LIVE
 from models.contract import Family
 from models.registry import DamagedVersion
 
@@ -77,11 +77,7 @@ async def card(
     embed = await model_view.card(say, house, scope, found)
     text_of = found.path / "README.md"
     files = [discord.File(text_of, f"{found.name}.md")] if text_of.is_file() else []
-    try:
-        await interaction.response.send_message(embed=embed, files=files, ephemeral=True)
-    finally:
-        for file in files:
-            file.close()
+    await answer_with(interaction, files, embed=embed)
 
 
 @model.sub("promote")
@@ -121,12 +117,9 @@ async def rollback(
     scope = await _scope(interaction, family, style, moving=True)
     await interaction.response.defer(ephemeral=True, thinking=True)
     begun = time.monotonic()
-    try:
-        now = await house_of(interaction).keeper.versions.rollback(
-            scope.family, scope.key, f"rolled back by {interaction.user.id}"
-        )
-    except VersionRefused as no:
-        raise refusal(no) from no
+    now = await house_of(interaction).keeper.versions.rollback(
+        scope.family, scope.key, f"rolled back by {interaction.user.id}"
+    )
     say = words_for(interaction)
     seconds = f"{time.monotonic() - begun:.1f}"
     await interaction.followup.send(

@@ -11,7 +11,7 @@ import discord
 
 from bot import cards, limits
 from bot.cards import plain
-from bot.commands.common import Interaction, Refusal, find_style, house_of, is_operator
+from bot.commands.common import Interaction, find_style, house_of, require_operator
 from bot.commands.style_report import liked
 from bot.store.ratings import Tally
 from bot.store.shapes import Run, Style
@@ -71,8 +71,8 @@ async def scope_of(
     if named is not None:
         style = await find_style(interaction, named)
         return Scope(Family(style.family), style)
-    if moving and not is_operator(interaction):
-        raise Refusal("reply.owner_only")
+    if moving:
+        require_operator(interaction)
     return Scope(family, None)
 
 

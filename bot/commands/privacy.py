@@ -81,7 +81,7 @@ async def _export(interaction: Interaction, say: Words) -> None:
         "ratings.json": _json([_rating(r) for r in ratings]),
         "offers.json": _json([_offer(o) for o in offers]),
     }
-    room = min(upload_room(interaction), limits.UPLOAD_REQUEST - 2**16)
+    room = min(upload_room(interaction), limits.UPLOAD_FILES)
     taken = fitting(files, room - sum(len(text.encode()) for text in texts.values()))
     data = await asyncio.to_thread(archive, texts, taken)
     if len(data) > room:

@@ -10,11 +10,9 @@ from bot.commands.common import (
     find_style,
     house_of,
     is_operator,
+    require_operator,
 )
-from bot.run_ground import RunRefused
-from bot.sentences import Sentence
 from bot.store.shapes import Run, Style
-from bot.versions import VersionRefused
 from models.contract import Family
 
 #: What the admins of a server may ask for; those who run the bot may ask for more.
@@ -38,13 +36,11 @@ async def order(
     """Check who asks for what; raise Refusal."""
     if (style is None) == (family is None):
         raise Refusal("train.which")
-    operator = is_operator(interaction)
     if style is None:
-        if not operator:
-            raise Refusal("reply.owner_only")
+        require_operator(interaction)
         return Order(Family(str(family)), None, minutes, preset)
     found = await find_style(interaction, style)
-    if minutes > MINUTES_LIMIT and not operator:
+    if minutes > MINUTES_LIMIT and not is_operator(interaction):
         raise Refusal("train.too_long", limit=MINUTES_LIMIT)
     return Order(Family(found.family), found, minutes, preset)
 
@@ -68,10 +64,3 @@ async def find_run(interaction: Interaction, run_id: int) -> Run:
     if run is None or (seen is not None and run.style_id not in seen):
         raise Refusal("train.unknown", id=run_id)
     return run
-
-
-def refusal(no: RunRefused | VersionRefused) -> Refusal:
-    """Make what the rooms behind say sayable in every language."""
-    sentence = no.sentence
-    assert isinstance(sentence, Sentence)
-    return Refusal(f"said.{sentence.key}", **sentence.values)

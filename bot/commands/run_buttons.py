@@ -16,11 +16,9 @@ from bot.commands.common import (
     words_here,
 )
 from bot.commands.model_view import comparison, promote_row, scope_of
-from bot.commands.run_access import Order, find_run, order, refusal
+from bot.commands.run_access import Order, find_run, order
 from bot.commands.run_card import face
-from bot.run_ground import RunRefused
 from bot.store.shapes import Run
-from bot.versions import VersionRefused
 from bot.words import Words
 from models.contract import Family
 
@@ -76,19 +74,16 @@ class RunButton(
         style = f"s{style_id}" if style_id else None
         asked = await order(interaction, style, None if style_id else family, minutes, preset)
         house, say = house_of(interaction), await words_here(interaction)
-        try:
-            run = await house.keeper.start(
-                asked.family,
-                asked.minutes,
-                by=interaction.user.id,
-                style=asked.style,
-                preset=asked.preset,
-                guild_id=interaction.guild_id,
-                channel_id=interaction.channel_id,
-                locale=say.locale,
-            )
-        except RunRefused as no:
-            raise refusal(no) from no
+        run = await house.keeper.start(
+            asked.family,
+            asked.minutes,
+            by=interaction.user.id,
+            style=asked.style,
+            preset=asked.preset,
+            guild_id=interaction.guild_id,
+            channel_id=interaction.channel_id,
+            locale=say.locale,
+        )
         card = await face(house, say, run, None)
         await interaction.response.edit_message(content=None, embed=card.embed, view=card.view)
         assert interaction.message is not None
@@ -111,12 +106,8 @@ class VersionButton(
         if not await scope.has(interaction, name):
             raise Refusal("model.unknown", version=name)
         await interaction.response.defer()
-        why = f"promoted by {interaction.user.id}"
         versions = house_of(interaction).keeper.versions
-        try:
-            await versions.promote(family, scope.key, name, why)
-        except VersionRefused as no:
-            raise refusal(no) from no
+        await versions.promote(family, scope.key, name, f"promoted by {interaction.user.id}")
         say = words_for(interaction)
         await interaction.edit_original_response(
             content=say("model.promoted", version=name), view=None
@@ -126,12 +117,9 @@ class VersionButton(
 async def resume_here(interaction: Interaction, run: Run) -> None:
     """Go on with a run; its new card is the answer."""
     house, say = house_of(interaction), await words_here(interaction)
-    try:
-        again = await house.keeper.resume(
-            run, by=interaction.user.id, channel_id=interaction.channel_id, locale=say.locale
-        )
-    except RunRefused as no:
-        raise refusal(no) from no
+    again = await house.keeper.resume(
+        run, by=interaction.user.id, channel_id=interaction.channel_id, locale=say.locale
+    )
     card = await face(house, say, again, None)
     sent = await interaction.response.send_message(embed=card.embed, view=card.view)
     await _remember(interaction, again, sent.message_id)

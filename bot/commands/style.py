@@ -13,7 +13,7 @@ from bot.commands.common import (
     Refusal,
     find_style,
     house_of,
-    is_operator,
+    require_operator,
     require_style_admin,
     whisper,
     words_for,
@@ -170,8 +170,7 @@ async def _document(interaction: Interaction, typed: int | str) -> list[Choice[i
 @options("style.publish", "everywhere", named="style.style")
 async def publish(interaction: Interaction, named: str, everywhere: bool = True) -> None:
     """Let every server use a style, or take that back; its documents stay with its server."""
-    if not is_operator(interaction):
-        raise Refusal("reply.owner_only")
+    require_operator(interaction)
     found = await find_style(interaction, named)
     await house_of(interaction).store.styles.change(found.id, published=everywhere)
     key = "style.published" if everywhere else "style.unpublished"

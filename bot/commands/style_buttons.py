@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any, cast
-
-import discord
+from collections.abc import Sequence
 
 from bot import limits
 from bot.buttons import SafeButton
 from bot.cards import plain
 from bot.commands.common import Interaction, Refusal, find_style, house_of, whisper, words_for
-from bot.commands.edit import typed_fields
+from bot.commands.forms import field, show_form, typed
 from bot.intake import Delivery, Part
 from bot.marks import parse_mark, title_of
 from bot.sketches import language_of, sketch, words_of
@@ -67,22 +64,10 @@ async def _show_labels(interaction: Interaction, style: Style) -> None:
     lines = _lines(sorted(kept, key=lambda one: (one.mark is not None, -one.id)))
     if not lines:
         raise Refusal("style.nothing")
-    form = discord.ui.Modal(
-        title=limits.clip(say("style.label_title"), limits.MODAL_TITLE),
-        custom_id=f"gwf:marks:{style.id}",
-        timeout=None,
-    )
-    form.add_item(
-        discord.ui.TextInput(
-            custom_id="lines",
-            label=limits.clip(say("style.label_field"), limits.INPUT_LABEL),
-            default="\n".join(lines),
-            max_length=limits.INPUT_VALUE,
-            style=discord.TextStyle.paragraph,
-        )
-    )
-    form.stop()
-    await interaction.response.send_modal(form)
+    text = "\n".join(lines)
+    label, longest = say("style.label_field"), limits.INPUT_VALUE
+    fields = [field("lines", label, text, longest=longest, tall=True)]
+    await show_form(interaction, say("style.label_title"), f"gwf:marks:{style.id}", fields)
 
 
 def _lines(documents: Sequence[Document]) -> list[str]:
@@ -103,7 +88,7 @@ async def take_labels(interaction: Interaction, style_id: int) -> None:
     """Take titles and marks from the form."""
     style = await find_style(interaction, f"s{style_id}")
     store, say = house_of(interaction).store, words_for(interaction)
-    sent = dict(typed_fields(cast(Mapping[str, Any], interaction.data)))
+    sent = typed(interaction)
     mine = {document.id: document for document in await store.documents.of(style.id)}
     changed, wrong = 0, 0
     for line in str(sent.get("lines") or "").splitlines():

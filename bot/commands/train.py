@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 from datetime import timedelta
+from pathlib import Path
 
 import discord
 from discord import app_commands
@@ -16,6 +17,7 @@ from bot.commands.common import (
     Choice,
     Interaction,
     Refusal,
+    answer_with,
     house_of,
     require_style_admin,
     words_for,
@@ -27,21 +29,17 @@ from bot.commands.run_access import (
     Order,
     find_run,
     order,
-    refusal,
     seen_styles,
     usual_preset,
 )
 from bot.commands.run_buttons import confirm_row, resume_here
-from bot.commands.run_card import ICONS, RunCards, face
+from bot.commands.run_card import ICONS, face
 from bot.commands.style_report import amount
 from bot.commands.suggestions import own_styles
-from bot.run_ground import RunRefused
 from bot.runs import MINUTES_MAX, MINUTES_MIN
 from bot.store.shapes import Run
 from bot.words import Words
 from models.contract import Family
-
-__all__ = ["COMMANDS", "RunCards"]
 
 #: Runs that one answer shows: Discord takes ten embeds.
 SHOWN = 6
@@ -70,10 +68,7 @@ async def start(
     """Show what would be learned from and how long it takes; a button starts it."""
     house = house_of(interaction)
     asked = await order(interaction, style, family, minutes, preset or usual_preset(interaction))
-    try:
-        await house.keeper.ground.check(asked.family, asked.style, asked.preset)
-    except RunRefused as no:
-        raise refusal(no) from no
+    await house.keeper.ground.check(asked.family, asked.style, asked.preset)
     say = await words_here(interaction)
     embed = await _question(interaction, say, asked)
     await interaction.response.send_message(embed=embed, view=confirm_row(say, asked))
@@ -94,15 +89,17 @@ async def _question(interaction: Interaction, say: Words, asked: Order) -> disco
         data = amount(say, asked.style, await house.corpus.measure(asked.style))
     else:
         folder = house.settings.corpus_dir(asked.family.value)
-        files = await asyncio.to_thread(lambda: [p for p in folder.rglob("*") if p.is_file()])
-        data = f"{say.count('style.count', len(files))} · " + cards.size(
-            sum(path.stat().st_size for path in files)
-        )
+        sizes = await asyncio.to_thread(_sizes, folder)
+        data = f"{say.count('style.count', len(sizes))} · {cards.size(sum(sizes))}"
     when = format_dt(utcnow() + timedelta(seconds=left), "R")
     embed.add_field(name=say("train.learns"), value=data, inline=False)
     embed.add_field(name=say("train.ready"), value=when)
     embed.add_field(name=say("train.preset"), value=asked.preset)
     return embed
+
+
+def _sizes(folder: Path) -> list[int]:
+    return [path.stat().st_size for path in folder.rglob("*") if path.is_file()]
 
 
 def _left(run: Run) -> float:
@@ -127,14 +124,9 @@ async def status(interaction: Interaction) -> None:
         await face(house, say, run, keeper.left_by(run).curve, keeper.last_lines(run))
         for run in runs[:SHOWN]
     ]
-    files = [file for one in shown for file in one.files()]
-    try:
-        await interaction.response.send_message(
-            embeds=[one.embed for one in shown], files=files[: limits.FILES], ephemeral=True
-        )
-    finally:
-        for file in files:  # discord.py closes those of messages, not those of first answers
-            file.close()
+    pictures = [picture for one in shown for picture in one.pictures][: limits.FILES]
+    files = [discord.File(path, filename=name) for path, name in pictures]
+    await answer_with(interaction, files, embeds=[one.embed for one in shown])
 
 
 @train.sub("stop")
@@ -213,13 +205,7 @@ async def log(interaction: Interaction, run: app_commands.Range[int, 1]) -> None
     record = path.with_name("record.json")
     if record.is_file():
         files.append(discord.File(record, filename=f"run-{run}.json"))
-    try:
-        await interaction.response.send_message(
-            say("train.log", id=run), files=files, ephemeral=True
-        )
-    finally:
-        for file in files:
-            file.close()
+    await answer_with(interaction, files, content=say("train.log", id=run))
 
 
 COMMANDS = (train,)

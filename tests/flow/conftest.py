@@ -13,6 +13,7 @@ from simcord.http import router
 
 from bot import limits
 from bot.commands.common import Refusal
+from bot.sentences import Objection
 from bot.settings import Settings
 from bot.store import Store
 from tests.flow.fake_service import FakeService
@@ -99,7 +100,7 @@ async def world(
 def is_refusal(error: BaseException) -> bool:
     """Say whether an error is a plain "no" that its person has read, or Discord's own."""
     cause = getattr(error, "original", error)
-    return isinstance(cause, Refusal) or getattr(cause, "code", None) == 10062
+    return isinstance(cause, Refusal | Objection) or getattr(cause, "code", None) == 10062
 
 
 @pytest.fixture

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import discord
+import pytest
 
 from bot.intake import read
+from bot.runs import RunKeeper
 from bot.settings import Settings
 from bot.store import Run, RunState, Style
 from models.registry import Registry
@@ -30,6 +33,19 @@ def crown(world: World, member: Any) -> None:
     admins = world.bot.settings.admin_ids | {member.id}
     world.settings = world.settings.model_copy(update={"admin_ids": admins})
     world.bot.settings = world.settings
+
+
+def quicken(
+    monkeypatch: pytest.MonkeyPatch,
+    command: Callable[[Run, Path, Settings], list[str]],
+    seconds: float = 0.05,
+) -> None:
+    """Have keepers look often, and start another child than the usual one."""
+    defaults = RunKeeper.__init__.__kwdefaults__
+    assert defaults is not None
+    quick = {"look_seconds": seconds, "card_seconds": seconds, "command": command}
+    for name, value in quick.items():
+        monkeypatch.setitem(defaults, name, value)
 
 
 def script(settings: Settings, text: str) -> None:

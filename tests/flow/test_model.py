@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from bot.runs import RunKeeper
 from bot.store import RunState, Style
 from models.client import GenerationRefused
 from models.registry import Registry
@@ -20,6 +19,7 @@ from tests.flow.styles import (
     made,
     manager,
     publish_first,
+    quicken,
     said,
     script,
     scripted,
@@ -32,12 +32,7 @@ pytestmark = pytest.mark.usefixtures("env")
 
 @pytest.fixture(autouse=True)
 def quick_keeper(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Look often, and start a child that learns nothing."""
-    quick = {"look_seconds": 0.05, "card_seconds": 0.05, "command": scripted}
-    defaults = RunKeeper.__init__.__kwdefaults__
-    assert defaults is not None
-    for name, value in quick.items():
-        monkeypatch.setitem(defaults, name, value)
+    quicken(monkeypatch, scripted)
 
 
 @pytest.fixture

@@ -8,12 +8,11 @@ from typing import Any
 import pytest
 
 from bot.run_ground import training_command
-from bot.runs import RunKeeper
 from bot.settings import Settings
 from bot.store import Run
 from models.music.voices import DEFAULT_SOUNDFONT
 from models.registry import Registry
-from tests.flow.styles import manager, said
+from tests.flow.styles import manager, quicken, said
 from tests.flow.world import World
 from tests.training.songs.tunes import tune
 from training.songs.rendering import Band, mp3
@@ -29,11 +28,7 @@ def short(run: Run, folder: Path, settings: Settings) -> list[str]:
 @pytest.fixture(autouse=True)
 def quick_keeper(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bot.priority.TRAINING", 0)  # this test does wait for it
-    quick = {"look_seconds": 0.1, "card_seconds": 0.1, "command": short}
-    defaults = RunKeeper.__init__.__kwdefaults__
-    assert defaults is not None
-    for name, value in quick.items():
-        monkeypatch.setitem(defaults, name, value)
+    quicken(monkeypatch, short, 0.1)
 
 
 async def add(world: World, admin: Any, style: str, files: list[tuple[str, bytes]]) -> str:

@@ -8,13 +8,12 @@ from typing import Any
 import pytest
 
 from bot.run_ground import training_command
-from bot.runs import RunKeeper
 from bot.settings import Settings
 from bot.store import Run, RunState
 from models.registry import Registry
 from tests.bot.classroom import essay_text, essays_zip
 from tests.flow.fake_service import FakeService
-from tests.flow.styles import ended, made, manager, said, script, scripted
+from tests.flow.styles import ended, made, manager, quicken, said, script, scripted
 from tests.flow.world import World
 
 pytestmark = pytest.mark.usefixtures("trainable_registry", "env")
@@ -29,11 +28,7 @@ def real_or_scripted(run: Run, folder: Path, settings: Settings) -> list[str]:
 
 @pytest.fixture(autouse=True)
 def quick_keeper(monkeypatch: pytest.MonkeyPatch) -> None:
-    quick = {"look_seconds": 0.1, "card_seconds": 0.1, "command": real_or_scripted}
-    defaults = RunKeeper.__init__.__kwdefaults__
-    assert defaults is not None
-    for name, value in quick.items():
-        monkeypatch.setitem(defaults, name, value)
+    quicken(monkeypatch, real_or_scripted, 0.1)
 
 
 async def run_of(world: World, carol: Any, key: str, style_id: int) -> Run:

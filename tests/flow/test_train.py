@@ -8,12 +8,12 @@ from typing import Any
 import discord
 import pytest
 
-from bot.runs import RunKeeper
 from bot.settings import Settings
 from bot.store import Run, RunState
 from models.registry import Registry
 from tests.bot.test_runs import trainee_command
 from tests.flow.fake_service import FakeService
+from tests.flow.styles import crown, manager, publish_first, quicken
 from tests.flow.world import World
 
 pytestmark = pytest.mark.usefixtures("env")
@@ -21,22 +21,12 @@ pytestmark = pytest.mark.usefixtures("env")
 
 @pytest.fixture(autouse=True)
 def quick_keeper(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Look often, and start a child that learns nothing."""
-    quick = {"look_seconds": 0.05, "card_seconds": 0.05, "command": trainee_command}
-    defaults = RunKeeper.__init__.__kwdefaults__
-    assert defaults is not None
-    for name, value in quick.items():
-        monkeypatch.setitem(defaults, name, value)
+    quicken(monkeypatch, trainee_command)
 
 
 @pytest.fixture(autouse=True)
 def first_version(settings: Settings, tmp_path: Path) -> None:
-    made = tmp_path / "made"
-    made.mkdir()
-    (made / "config.json").write_text("{}")
-    registry = Registry(settings.registry_dir, None)
-    registry.publish("essay", "e-1", made, parent=None)
-    registry.move_alias("essay", "live", "e-1")
+    publish_first(settings, tmp_path)
 
 
 @pytest.fixture
@@ -45,23 +35,10 @@ def settings(settings: Settings) -> Settings:
     return settings.model_copy(update={"admin_ids": frozenset()})
 
 
-def crown(world: World, member: Any) -> None:
-    """Put a member on the list of admins, as the operator would."""
-    admins = world.bot.settings.admin_ids | {member.id}
-    world.settings = world.settings.model_copy(update={"admin_ids": admins})
-    world.bot.settings = world.settings
-
-
 @pytest.fixture
 def carol(world: World) -> Any:
     """A manager of the guild, to whom Discord shows the command."""
     return manager(world, "carol")
-
-
-def manager(world: World, name: str) -> Any:
-    may = discord.Permissions(manage_guild=True)
-    role = world.guild.create_role(f"managers {name}", permissions=may)
-    return world.guild.add_member(world.env.create_user(name), roles=[role])
 
 
 @pytest.fixture

@@ -217,17 +217,22 @@ async def test_a_status_edit_that_fails_disturbs_nothing(
     assert (await world.done(number)).state is State.DONE
 
 
-async def test_slow_admission_is_deferred_first(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def slow_admission(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let admission take a minute of the simulated clock."""
     monkeypatch.setattr(submit, "ADMISSION_SECONDS", 0.05)
     admit = world.house.admission.admit
 
     async def slow(ask: Any) -> Any:
-        await asyncio.sleep(60)  # of the simulated clock
+        await asyncio.sleep(60)
         return await admit(ask)
 
     monkeypatch.setattr(world.house.admission, "admit", slow)
+
+
+async def test_slow_admission_is_deferred_first(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow_admission(world, monkeypatch)
     result = await world.alice.slash(world.channel, "essay", topic="the sea", length=200)
     assert result.deferred
     await world.env.advance_time(60)
@@ -241,14 +246,7 @@ async def test_slow_admission_is_deferred_first(
 async def test_a_deferral_that_came_too_late_withdraws_the_request(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(submit, "ADMISSION_SECONDS", 0.05)
-    admit = world.house.admission.admit
-
-    async def slow(ask: Any) -> Any:
-        await asyncio.sleep(60)  # of the simulated clock
-        return await admit(ask)
-
-    monkeypatch.setattr(world.house.admission, "admit", slow)
+    slow_admission(world, monkeypatch)
     world.env.inject_error("POST", "/interactions/*/callback", status=404, code=10062)
     result = await world.alice.slash(world.channel, "essay", topic="the sea")
     await world.env.advance_time(60)
