@@ -38,7 +38,6 @@ SECONDS = 90.0
 _DAMAGE = (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, EOFError, OSError)
 #: Each may take as much memory as it is allowed.
 _AT_ONCE = asyncio.Semaphore(2)
-_BEGINNINGS = {".wav": (b"RIFF",), ".flac": (b"fLaC",), ".ogg": (b"OggS",)}
 
 
 @dataclass(frozen=True)
@@ -151,7 +150,7 @@ def _read_one(name: str, data: bytes) -> Part:
     title, mark = from_name(name)
     if suffix in SONGS:
         return Part(name, "mid", title, mark, data=data, sketch=_melody(name, data))
-    if not _sounds(suffix, data):
+    if not uploads.begins_like(suffix[1:], data):
         raise UploadError(Sentence("upload_broken", name=name))
     return Part(name, suffix[1:], title, mark, data=data)
 
@@ -185,15 +184,6 @@ def _melody(name: str, data: bytes) -> tuple[int, ...]:
     if not notes:
         raise UploadError(Sentence("document_no_notes", name=name))
     return sketch(notes)
-
-
-def _sounds(suffix: str, data: bytes) -> bool:
-    """Look whether a recording begins like one; nothing here decodes it."""
-    if suffix == ".mp3":
-        return data.startswith(b"ID3") or (
-            len(data) > 1 and data[0] == 0xFF and data[1] & 0xE0 == 0xE0
-        )
-    return data.startswith(_BEGINNINGS[suffix])
 
 
 def _suffix(name: str) -> str:

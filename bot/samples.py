@@ -34,7 +34,6 @@ MOST_NOTES = 20_000
 MOST_BEATS = 2048  # quarter notes
 _TEMPOS = range(60_000, 6_000_001)  # microseconds a quarter note
 SECONDS = 10.0
-_BEGINNINGS = {"mid": b"MThd", "flac": b"fLaC", "ogg": b"OggS"}
 _SILENCE = 64  # of 65536 steps between lowest and highest
 
 
@@ -72,22 +71,13 @@ def read(name: str, data: bytes) -> str:
     """Tell a file's form, here and now; raise UploadError."""
     check(name, len(data))
     form = FORMS[PurePosixPath(name).suffix.lower()]
-    if not _begins(form, data):
+    if not uploads.begins_like(form, data):
         raise UploadError(Sentence("upload_broken", name=name))
     if form == "mid":
         _look_at_notes(name, data)
     if form == "wav":
         _look_at_wave(name, data)
     return form
-
-
-def _begins(form: str, data: bytes) -> bool:
-    if form == "wav":
-        return data[:4] == b"RIFF" and data[8:12] == b"WAVE"
-    if form == "mp3":
-        frame = len(data) > 1 and data[0] == 0xFF and data[1] & 0xE0 == 0xE0
-        return data.startswith(b"ID3") or frame
-    return data.startswith(_BEGINNINGS[form])
 
 
 def _look_at_notes(name: str, data: bytes) -> None:

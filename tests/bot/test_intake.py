@@ -85,6 +85,18 @@ def test_a_locked_entry_is_said_for_itself() -> None:
     assert part.problem is not None and part.problem.key == "upload_locked"
 
 
+def test_a_parser_that_stumbles_over_one_entry_leaves_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def stumble(_: object) -> None:
+        raise IndexError
+
+    monkeypatch.setattr("pypdf.PdfReader", stumble)
+    found = read("a.zip", packed({"odd.pdf": b"%PDF-1.4", "good.txt": essay_text(1)}))
+    told = [(part.name, part.problem and part.problem.key) for part in found.parts]
+    assert told == [("odd.pdf", "upload_broken"), ("good.txt", None)]
+
+
 async def test_what_takes_too_long_is_given_up() -> None:
     with pytest.raises(UploadError, match="too long"):
         await take_apart("a.txt", essay_text(1).encode(), seconds=0.001)
