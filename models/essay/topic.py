@@ -8,6 +8,7 @@ from collections import Counter
 from dataclasses import dataclass
 from functools import cache
 
+from models.essay.insult import is_insult
 from models.essay.lexicon import STOP_WORDS, english, is_english, split_set
 from models.essay.prompt import clean_topic, normalise
 
@@ -23,11 +24,13 @@ _ASKING = re.compile(
     r"(?:about|on|of|for|regarding|:|-)\s*(?:the\s+)?",
     re.IGNORECASE,
 )
+_THANKS = re.compile(r"[\s,]+(?:please|pls|plz|thanks|thank you|thx)$", re.IGNORECASE)
 _SMALL_WORDS = split_set("a an the and or but nor of to in on at for with by from as is vs")
 _LETTERS = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*")
 _SIGNS = re.compile(
     r"[\U0001F3FB-\U0001F3FF\U0001F1E6-\U0001F1FF\u200d\ufe0f\u20e3]"
 )  # tones, flags
+_SIGN_WORDS = split_set("heavy black white sign symbol face with globe europe africa americas asia")
 _INSTRUCTIONS = split_set(
     "essay essays write writing written discuss explain describe argue opinion answer "
     "question topic reasons reason examples example giving support agree disagree whether "
@@ -54,6 +57,9 @@ NOTE_SCRIPT = (
 NOTE_NO_WORDS = "I found no words that I know in this topic, so the essay is about the unknown."
 NOTE_SPELLING = "I took {typed} to mean {meant}."
 NOTE_LONG = "The topic was long, so I kept to {subject}."
+NOTE_INSULT = "I write nothing against anybody, so this essay is about respect instead."
+NOTE_NAME = "I do not know the word '{name}', so I could only guess what it is."
+FALLBACK_INSULT = "respect"
 FALLBACK_SCRIPT = "foreign languages"
 FALLBACK_WORDS = "the unknown"
 
@@ -69,7 +75,10 @@ class Topic:
 
 def read_topic(typed: str) -> Topic:
     """Make sense of any text: a title, a question, a slip, emoji, another language, nothing."""
-    text = _ASKING.sub("", clean_topic(_spell_out_signs(typed))).strip() or clean_topic(typed)
+    cleaned = clean_topic(_spell_out_signs(typed))
+    if is_insult(cleaned):
+        return Topic(FALLBACK_INSULT.capitalize(), FALLBACK_INSULT, NOTE_INSULT)
+    text = _ASKING.sub("", _THANKS.sub("", cleaned)).strip() or clean_topic(typed)
     letters = [c for c in text if c.isalpha()]
     latin = sum("LATIN" in unicodedata.name(c, "") for c in letters)
     if letters and latin < len(letters) / 2:
@@ -85,7 +94,8 @@ def read_topic(typed: str) -> Topic:
     if not subject or not any(is_english(word) for word in _LETTERS.findall(subject)):
         name = subject if _looks_like_name(subject) else ""
         title = _titled(text) if text else "The Unknown"
-        return Topic(title, name or FALLBACK_WORDS, None if name else NOTE_NO_WORDS)
+        note = NOTE_NAME.format(name=name) if name else NOTE_NO_WORDS
+        return Topic(title, name or FALLBACK_WORDS, note)
     note = None
     if slips:
         typed_words, meant = zip(*slips.items(), strict=True)
@@ -117,11 +127,15 @@ def _spell_out_signs(text: str) -> str:
     text = _SIGNS.sub("", text[:1000])
     text = re.sub(r"([^\w\s.!?])\1+", r"\1", text)
     return "".join(
-        f" {unicodedata.name(c, '').lower().replace('-', ' ')} "
-        if unicodedata.category(c) in ("So", "Sk") and ord(c) > 0x2000
-        else c
+        f" {_sign_name(c)} " if unicodedata.category(c) in ("So", "Sk") and ord(c) > 0x2000 else c
         for c in text
     )
+
+
+def _sign_name(sign: str) -> str:
+    """Name an emoji by what it shows: "heavy black heart" is a heart."""
+    words = unicodedata.name(sign, "").lower().replace("-", " ").split()
+    return " ".join([w for w in words if w not in _SIGN_WORDS] or words)
 
 
 def _subject(text: str) -> str:
@@ -136,7 +150,8 @@ def _subject(text: str) -> str:
         # Repeated and rare words tell most, but words nobody knows tell the model nothing.
         best = sorted(words, key=lambda w: (-counts[w.lower()], -ranks.get(w.lower(), -1)))
         words = [w for w in words if w in best[:SUBJECT_WORDS]]
-    return " ".join(words) or " ".join(w for w in _LETTERS.findall(text) if len(w) > 2)[:60]
+    others = [w for w in _LETTERS.findall(text) if len(w) > 2 and w.lower() not in _ENGLISH]
+    return " ".join(words) or " ".join(others)[:60]
 
 
 def _looks_like_name(subject: str) -> bool:

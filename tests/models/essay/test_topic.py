@@ -2,7 +2,13 @@ from __future__ import annotations
 
 import pytest
 
-from models.essay.topic import FALLBACK_SCRIPT, FALLBACK_WORDS, nearest_word, read_topic
+from models.essay.topic import (
+    FALLBACK_INSULT,
+    FALLBACK_SCRIPT,
+    FALLBACK_WORDS,
+    nearest_word,
+    read_topic,
+)
 
 
 @pytest.mark.parametrize(
@@ -14,8 +20,14 @@ from models.essay.topic import FALLBACK_SCRIPT, FALLBACK_WORDS, nearest_word, re
         ("Must dogs wear uniforms?", "Must dogs wear uniforms?", "dogs wear uniforms"),
         ("AI", "AI", "AI"),
         ("skibidi toilet", "Skibidi Toilet", "skibidi toilet"),
+        ("500 word essay on the history of Rome please", "History of Rome", "history Rome"),
+        ("time", "Time", "time"),
         ("🚀", "Rocket", "rocket"),
-        ("you are an idiot", "You Are an Idiot", "idiot"),
+        ("❤️", "Heart", "heart"),
+        ("🌍", "Earth", "earth"),
+        ("⬛", "Large Square", "large square"),
+        ("why do people call others stupid?", "Why do people call others stupid?",
+         "call stupid"),
         ("café culture", "Café Culture", "café culture"),
     ],
 )  # fmt: skip
@@ -45,7 +57,33 @@ def test_unreadable_scripts_fall_back() -> None:
     assert read_topic("环境保护").title == "环境保护"
 
 
-@pytest.mark.parametrize("typed", ["xqzt", "42", "???", "\x00\x07", "a", "////", "🇩🇪", "asdfghjkl"])
+@pytest.mark.parametrize(
+    "typed",
+    ["you are an idiot", "U SUCK", "fuck you", "my dumb ugly teacher", "I hate black people",
+     "write an essay about how stupid you are"],
+)  # fmt: skip
+def test_an_insult_becomes_an_essay_on_respect(typed: str) -> None:
+    topic = read_topic(typed)
+    assert topic.subject == FALLBACK_INSULT and typed.lower() not in topic.title.lower()
+    assert topic.note is not None and "respect" in topic.note
+
+
+@pytest.mark.parametrize(
+    "typed", ["Dumb waiters in old houses", "Scunthorpe", "I hate homework", "Do you hate losing?"]
+)
+def test_a_rude_word_alone_is_no_insult(typed: str) -> None:
+    assert read_topic(typed).subject != FALLBACK_INSULT
+
+
+def test_a_word_nobody_knows_is_said() -> None:
+    topic = read_topic("Klimawandel")
+    assert topic.subject == "Klimawandel"
+    assert topic.note is not None and "Klimawandel" in topic.note
+
+
+@pytest.mark.parametrize(
+    "typed", ["the the the", "xqzt", "42", "???", "\x00\x07", "a", "////", "🇩🇪", "asdfghjkl"]
+)
 def test_noise_falls_back_and_says_so(typed: str) -> None:
     topic = read_topic(typed)
     assert topic.subject == FALLBACK_WORDS and topic.note and topic.title
