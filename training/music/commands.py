@@ -180,7 +180,7 @@ def calibrate(
         orders = Orders(corpus, Path(), preset, preset.plan, seed, house, parent, True, "own",
                         about, publish_as, LIVE if promote else None)  # fmt: skip
         done = Outcome("finished", f"The version {parent.name} was calibrated.")
-        outcome = _hand_in(orders, Trained.again(generator, judge, parent), songs, done)
+        outcome = _hand_in(orders, Trained.again(generator, judge, house, parent), songs, done)
     except (CorpusError, RegistryError, ValueError) as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from error

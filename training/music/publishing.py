@@ -32,6 +32,9 @@ head that counts; relativistic pairing with gradient penalties; averaged weights
 goes on from another keeps that one's codec.
 """
 
+_QUOTED = "They were made so:"
+_KEPT = "The weights are those of version"  # how a card of weights that were kept begins
+
 
 @dataclass(frozen=True, eq=False)
 class Trained:
@@ -50,12 +53,14 @@ class Trained:
         return cls(task.average, task.discriminator, task.steps_done, task.seed, how)
 
     @classmethod
-    def again(cls, generator: Generator, discriminator: Discriminator, parent: Version) -> Trained:
-        """Take a version's models as they are."""
+    def again(
+        cls, generator: Generator, discriminator: Discriminator, registry: Registry, parent: Version
+    ) -> Trained:
+        """Take a version's models as they are; how they were made is quoted from its card."""
         facts = parent.manifest
         how = (
-            f"The weights are those of version `{parent.name}`, whose card says how they were made."
-            " Only the way they are played was set anew."
+            f"The weights are those of version `{parent.name}`; only the way they are played was"
+            f" set anew. {_QUOTED}\n\n{_recipe_of(registry, parent)}"
         )
         steps, seed = (int(facts.get(name, 0)) for name in ("steps", "seed"))
         return cls(generator, discriminator, steps, seed, how)
@@ -137,6 +142,21 @@ Ten beats of sixteen bars as the arranger writes them; styles take turns, seeds 
 
 {pictures}
 """
+
+
+def _recipe_of(registry: Registry, version: Version) -> str:
+    """Find the words of a card on how the weights were trained, behind those that kept them."""
+    card = version.path / "README.md"
+    text = card.read_text(encoding="utf-8") if card.is_file() else ""
+    _, _, text = text.partition("\n## Recipe\n")
+    text = text.partition("\n## Figures")[0].partition("\nCalibration on training songs")[0].strip()
+    if _QUOTED in text:
+        return text.partition(_QUOTED)[2].strip()
+    if not text.startswith(_KEPT):
+        return text
+    named = {v.name: v for v in registry.versions("music")}
+    before = named.get(version.parent or "")
+    return _recipe_of(registry, before) if before else text
 
 
 def _calibration(calibration: Calibration) -> str:

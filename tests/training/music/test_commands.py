@@ -142,7 +142,8 @@ def test_calibrating_publishes_the_same_weights_played_otherwise(
     assert files[0].read_bytes() == files[1].read_bytes()
     assert version.parent == "tiny" and version.manifest["steps"] == 8
     card = (version.path / "README.md").read_text()
-    assert "The weights are those of version `tiny`" in card and '"bars":' in card
+    assert "The weights are those of version `tiny`" in card and "bars: " in card
+    assert '"codec_share":' in card, "a card that outlives its parents' says how it all began"
 
 
 def test_stopped_run_goes_on_as_if_it_had_not_stopped(
