@@ -15,6 +15,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from models.contract import AlbumTake, BeatTake, Problem, Progress
+from models.memory import give_back
 from models.music.encoding import EncodingError
 from models.streams import BROKEN, STOPPING, Full, Stream
 
@@ -99,7 +100,11 @@ class Pool:
             self.moved = time.monotonic()  # long steps ask this on their way
             return stream.cancelled.is_set()
 
-        return work(report, cancelled)
+        try:
+            return work(report, cancelled)
+        finally:
+            if not self.waiting:  # the next one would only fetch it back
+                give_back()
 
     def _begin(self, stream: Stream) -> None:
         self.moved = time.monotonic()

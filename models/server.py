@@ -40,6 +40,7 @@ from models.contract import (
     Reloaded,
 )
 from models.desks import STOPPING, Event, Full, Stream
+from models.memory import share_heaps
 from models.metrics import Metrics
 from models.problems import add_problems, answer
 from models.registry import Registry
@@ -266,6 +267,7 @@ def main(
     """Hold the models and make essays and beats for whoever asks on this port."""
     _check_means(device, soundfont)
     _set_up_logs(log_json)
+    share_heaps()
     if threads is not None:
         torch.set_num_threads(threads)
     makers = Makers.real(device, soundfont)

@@ -3,11 +3,15 @@ from __future__ import annotations
 import os
 import sys
 import threading
+import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import NoReturn
 
 import pytest
 
-from models.pool import NICEST, step_back
+from models.contract import Problem
+from models.pool import NICEST, Pool, step_back
 
 
 def niceness() -> int:
@@ -26,3 +30,24 @@ def test_a_thread_steps_back_from_where_its_process_is() -> None:
         assert inner == min(NICEST, start + 7)
         behind.shutdown()
     assert niceness() == start
+
+
+async def test_memory_goes_back_when_nobody_waits_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+    monkeypatch.setattr("models.pool.give_back", lambda: done.append("memory"))
+    pool = Pool("beat", threads=1, queue_limit=1, guess=1.0)
+
+    def named(name: str, others: int) -> Callable[..., NoReturn]:
+        def work(*_: object) -> NoReturn:
+            while len(pool.waiting) > others:  # until the loop knows that this one has begun
+                time.sleep(0.001)
+            done.append(name)
+            raise ValueError("No such beat.")
+
+        return work
+
+    streams = [pool.open(named("first", 1)), pool.open(named("second", 0))]
+    for stream in streams:
+        assert isinstance([event async for event in stream][-1], Problem)
+    pool.stop()
+    assert done == ["first", "second", "memory"]
