@@ -23,7 +23,7 @@ from typing import Any
 
 import psutil
 
-from benchmarks.town import DATABASES, Asked, Bot, Town, database_in, open_town, quantile, start_bot
+from benchmarks.town import DATABASES, Asked, Town, database_in, open_town, quantile, start_bot
 from bot.store import FINAL, Request, State, Store, migrate
 
 TOPICS = (
@@ -38,6 +38,8 @@ TICK = 0.5
 #: Waits are compared with at least so many seconds: nobody minds three times an instant.
 USUAL_WAIT = 1.0
 PROGRESS_SECONDS = 10.0
+#: After so many requests caches are full, and memory should not grow any more.
+A_WHILE = 50
 
 
 @dataclass(frozen=True)
@@ -69,23 +71,32 @@ class Plan:
 
 
 class Memory:
-    """The largest resident memory of the bot and of its service."""
+    """Resident memory of the bot and of its service: at the start, after a while, and at most."""
 
-    def __init__(self, bot: Bot) -> None:
-        self._bot = psutil.Process(bot.process.pid)
-        self.most: Counter[str] = Counter()
+    def __init__(self, bot: int) -> None:
+        self._bot = psutil.Process(bot)
+        self._seen: dict[str, dict[str, int]] = {}
+        self.look(over=0)
 
-    def look(self) -> None:
-        """Measure once."""
+    def look(self, over: int) -> None:
+        """Measure once; so many requests are over."""
         try:
-            self._note("bot", self._bot)
-            for child in self._bot.children():
-                self._note("service", child)
+            now = {"bot": self._bot.memory_info().rss}
+            now |= {"service": sum(child.memory_info().rss for child in self._bot.children())}
         except psutil.Error:
             return  # a process that has just ended
+        for name, size in now.items():
+            seen = self._seen.setdefault(name, {"start": size, "most": size})
+            seen["most"] = max(seen["most"], size)
+            if over >= A_WHILE:
+                seen.setdefault(f"after_{A_WHILE}", size)
 
-    def _note(self, name: str, process: psutil.Process) -> None:
-        self.most[name] = max(self.most[name], process.memory_info().rss)
+    def figures(self) -> dict[str, dict[str, int]]:
+        """Name each process's memory in megabytes."""
+        return {
+            f"{name}_memory_mb": {at: round(size / 1e6) for at, size in seen.items()}
+            for name, seen in self._seen.items()
+        }
 
 
 async def ask_all(town: Town, plan: Plan) -> None:
@@ -123,7 +134,7 @@ async def watch(town: Town, plan: Plan, memory: Memory) -> None:
         if now - moved > plan.patience:
             sys.stderr.write(f"Nothing has moved for {plan.patience:g} s; giving up.\n")
             return
-        await asyncio.to_thread(memory.look)
+        await asyncio.to_thread(memory.look, over)
         await asyncio.sleep(TICK)
 
 
@@ -135,7 +146,7 @@ async def measure(plan: Plan, folder: Path, database: str) -> dict[str, Any]:
         bot = await start_bot(town, folder, plan.settings(folder, database))
         try:
             sys.stderr.write(f"The bot was ready after {time.monotonic() - begun:.1f} s.\n")
-            memory, begun = Memory(bot), time.monotonic()
+            memory, begun = Memory(bot.process.pid), time.monotonic()
             await asyncio.gather(ask_all(town, plan), watch(town, plan, memory))
             ended = time.monotonic()
         finally:
@@ -150,7 +161,7 @@ async def measure(plan: Plan, folder: Path, database: str) -> dict[str, Any]:
         "seconds": round(ended - begun, 1),
         **times(asked),
         "loop_lag_ms": spread(late, 2),
-        "memory_mb": {name: round(size / 1e6) for name, size in memory.most.items()},
+        **memory.figures(),
         **figures,
     }
 

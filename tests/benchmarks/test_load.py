@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from typing import Any
 
 import pytest
 
-from benchmarks.load import Plan, audit, fairness, spread, table, times
+from benchmarks.load import A_WHILE, Memory, Plan, audit, fairness, spread, table, times
 from benchmarks.town import Asked, _see, quantile
 from bot.store import Store
 from tests.bot.store.rows import essay
@@ -48,6 +51,24 @@ def test_figures_are_what_they_are_called() -> None:
     assert waits["largest_wait_ratio"] == 5.0
     assert waits["largest_wait_ratio_of_a_user"] == 1.5
     assert "| wait s | p50 2.0" in table(waits)
+
+
+def test_memory_is_that_of_the_process_and_of_its_children() -> None:
+    code = "import os; keep = b'x' * 50_000_000; os.write(1, b'.'); os.read(0, 1)"
+    child = subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert child.stdout is not None and child.stdin is not None
+    with child:
+        child.stdout.read(1)
+        memory = Memory(os.getpid())
+        memory.look(A_WHILE - 1)
+        assert set(memory.figures()["service_memory_mb"]) == {"start", "most"}
+        memory.look(A_WHILE)
+        child.stdin.close()
+    seen = memory.figures()
+    assert set(seen["bot_memory_mb"]) == {"start", "most", f"after_{A_WHILE}"}
+    assert seen["service_memory_mb"][f"after_{A_WHILE}"] >= 50
 
 
 def test_a_plan_turns_nobody_away(tmp_path: Any) -> None:
