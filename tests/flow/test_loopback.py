@@ -52,6 +52,8 @@ async def loopback(
 ) -> AsyncIterator[Loopback]:
     """The same with a running bot connected to it."""
     monkeypatch.setattr(app, "GenerationClient", lambda _: service)
+    settled: list[bool] = []  # it would be for the whole process, and for good
+    monkeypatch.setattr(app, "settle", lambda: settled.append(server.identified.is_set()))
     changed = {"discord_token": SecretStr("a.b.c"), "generation_url": "http://unused"}
     changed |= {"health_port": _free_port()}
     given = settings.model_copy(update=changed)
@@ -59,6 +61,7 @@ async def loopback(
     running = asyncio.create_task(app.run(given))
     try:
         await asyncio.wait_for(server.identified.wait(), 30)
+        assert settled == [False]
         yield server
         os.kill(os.getpid(), signal.SIGTERM)
         began = time.monotonic()
