@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -24,30 +25,48 @@ def tiny_registry(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Root of a registry with a tiny live essay and music version; not to be changed."""
     from tests import tiny  # torch is loaded only for the tests that need it
 
-    root = tmp_path_factory.mktemp("tiny")
-    tiny.publish_essay(root)
-    tiny.publish_music(root)
-    return root / "registry"
+    def make(root: Path) -> None:
+        tiny.publish_essay(root)
+        tiny.publish_music(root)
+
+    return made_once(tmp_path_factory, "tiny", make) / "registry"
 
 
 @pytest.fixture(scope="session")
 def base_registry(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Root of a registry with a tiny live essay version that training can continue from."""
     from tests.training.essays.made_up import write_corpus
+    from tests.training.essays.short import short_essays
     from training.essays.commands import train
 
-    root = tmp_path_factory.mktemp("base")
-    train(
-        corpus=write_corpus(root / "corpus", seed=1),
-        out=root / "run",
-        preset="tiny",
-        steps=12,
-        registry=root / "registry",
-        publish_as="base",
-        essays=0,
-    )
-    Registry(root / "registry", None).move_alias("essay", "live", "base")
-    return root / "registry"
+    def make(root: Path) -> None:
+        with short_essays():
+            train(
+                corpus=write_corpus(root / "corpus", seed=1),
+                out=root / "run",
+                preset="tiny",
+                steps=12,
+                registry=root / "registry",
+                publish_as="base",
+                essays=0,
+            )
+        Registry(root / "registry", None).move_alias("essay", "live", "base")
+
+    return made_once(tmp_path_factory, "base", make) / "registry"
+
+
+def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
+    """Make a folder that all processes of one test run read; the first one that asks makes it."""
+    base = factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    whole = shared / f"{name}.made"
+    with (shared / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # released on closing, by a process that dies too
+        if not whole.exists():
+            root = factory.mktemp(name)
+            make(root)
+            whole.symlink_to(root, target_is_directory=True)
+    return whole.resolve()
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from models.contract import EssayDone, EssayRequest, Family
 from models.registry import Registry
 from tests.service_fixtures import served
 from tests.training.essays.made_up import write_corpus
+from tests.training.essays.short import shortly
 
 
 class Board:
@@ -35,7 +36,7 @@ class Board:
 
 
 def tiny_command(run: Run, folder: Path, settings: Settings) -> list[str]:
-    return [*training_command(run, folder, settings), "--preset", "tiny"]
+    return [*shortly(training_command(run, folder, settings)), "--preset", "tiny"]
 
 
 class Readers:
@@ -81,7 +82,7 @@ async def test_a_run_trains_passes_the_gate_and_is_served_without_a_failed_reque
             readers = Readers(client)
             reading = [asyncio.create_task(readers.read_on(10_000 * n)) for n in range(2)]
             run = await keeper.start(Family.ESSAY, 1, by=1)
-            async with asyncio.timeout(240):
+            async with asyncio.timeout(480):
                 while not board.ended:
                     assert not any(task.done() for task in reading)
                     await asyncio.sleep(0.1)
@@ -116,7 +117,7 @@ async def test_the_real_child_refuses_an_empty_collection_in_one_sentence(
         created_at=utc_now(),
     )
     child = await TrainingProcess.spawn(tmp_path, tiny_command(run, tmp_path, settings))
-    async with asyncio.timeout(240):
+    async with asyncio.timeout(480):
         while child.alive():
             await child.wait(1)
     ending = child.ending()

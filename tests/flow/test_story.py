@@ -15,6 +15,7 @@ from tests.bot.classroom import essay_text, essays_zip
 from tests.flow.fake_service import FakeService
 from tests.flow.styles import ended, made, manager, quicken, said, script, scripted
 from tests.flow.world import World
+from tests.training.essays.short import shortly
 
 pytestmark = pytest.mark.usefixtures("trainable_registry", "env")
 
@@ -23,7 +24,7 @@ def real_or_scripted(run: Run, folder: Path, settings: Settings) -> list[str]:
     """Train for real, unless there is a script."""
     if (settings.data_dir / "script").exists():
         return scripted(run, folder, settings)
-    return [*training_command(run, folder, settings), "--steps", "12"]
+    return [*shortly(training_command(run, folder, settings)), "--steps", "12"]
 
 
 @pytest.fixture(autouse=True)
@@ -54,7 +55,7 @@ async def test_a_server_teaches_the_writer_its_own_manner(
     assert "31 kept, 0 refused" in said(told) and "1 below 93 %" in said(told)
 
     run = await run_of(world, carol, key, style.id)
-    run = await ended(world, run, RunState.PROMOTED, patience=240)
+    run = await ended(world, run, RunState.PROMOTED, patience=480)
     message = next(m for m in world.messages() if m.id == run.message_id)
     await world.until(lambda: "is live" in str(message_of(world, run).embeds[0].description))
     message = message_of(world, run)
