@@ -47,6 +47,8 @@ LISTED = 15
 #: Bytes of a log that are handed over.
 LOG_BYTES = 500_000
 MINUTES = 20
+#: What it takes to transcribe a recording of four minutes; only the first run has to.
+SECONDS_A_RECORDING = 8.0
 
 
 train = AdminGroup("train", require_style_admin, dms=True)
@@ -86,7 +88,9 @@ async def _question(interaction: Interaction, say: Words, asked: Order) -> disco
     left = sum(_left(run) for run in before) + 60.0 * asked.minutes
     embed = discord.Embed(title=title, description=say("train.sure"), colour=cards.GREY)
     if asked.style is not None:
-        data = amount(say, asked.style, await house.corpus.measure(asked.style))
+        measure = await house.corpus.measure(asked.style)
+        data = amount(say, asked.style, measure)
+        left += SECONDS_A_RECORDING * measure.recordings
     else:
         folder = house.settings.corpus_dir(asked.family.value)
         sizes = await asyncio.to_thread(_sizes, folder)

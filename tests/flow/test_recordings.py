@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
+import discord
 import pytest
 
 from bot.run_ground import training_command
@@ -48,6 +50,10 @@ async def test_recordings_teach_the_producer_a_style_of_the_server(world: World)
         world.channel, "train start", style=style.key, minutes=5, preset="tiny"
     )
     assert "3 documents" in said(asked), said(asked)
+    ready = re.search(r"<t:(\d+):R>", said(asked))
+    assert ready is not None
+    wait = int(ready[1]) - discord.utils.utcnow().timestamp()
+    assert 320 <= wait <= 326, "five minutes, and eight seconds for each recording"
     await carol.click(asked.response, custom_id=f"gwt:go:music:{style.id}:5:tiny")
     run = await over(world)
     log = (Path(str(run.run_dir)) / "log.txt").read_text()
