@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import subprocess
-import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import psutil
@@ -16,109 +14,14 @@ import pytest
 from bot import priority
 from bot.intake import read
 from bot.run_ground import RunRefused, training_command
-from bot.runs import RunKeeper
 from bot.settings import Settings
-from bot.store import NewStyle, Run, RunState, Store, utc_now
-from bot.training_process import Ending, TrainingProcess, judge
+from bot.store import NewStyle, Run, RunState, Store
+from bot.training_process import TrainingProcess
 from models.client import GenerationRefused, GenerationUnavailable
-from models.contract import Family, Reloaded
+from models.contract import Family
 from models.registry import Registry
 from tests.bot.classroom import essays_zip
-
-TRAINEE = Path(__file__).with_name("trainee.py")
-
-
-class Service:
-    """Stands where the client stands: counts reloads, and fails as told."""
-
-    def __init__(self) -> None:
-        self.reloads: list[Family] = []
-        self.refs: list[str] = []
-        self.errors: list[Exception] = []
-
-    async def reload(self, family: Family, ref: str = "live") -> Reloaded:
-        self.reloads.append(family)
-        self.refs.append(ref)
-        if self.errors:
-            raise self.errors.pop(0)
-        return Reloaded(family=family, before="e-1", now="e-2", seconds=0.1)
-
-
-class Board:
-    """An announcer that remembers; ``rude`` makes it fail every time."""
-
-    def __init__(self) -> None:
-        self.progressed: list[Run] = []
-        self.ended: list[tuple[Run, tuple[str, ...]]] = []
-        self.rude = False
-
-    async def progress(self, run: Run, curve: Path | None) -> None:
-        self.progressed.append(run)
-        if self.rude:
-            raise ConnectionError
-
-    async def finished(self, run: Run, curve: Path | None, last_lines: tuple[str, ...]) -> None:
-        self.ended.append((run, last_lines))
-        if self.rude:
-            raise ConnectionError
-
-
-class Office:
-    """A keeper at work, which a test can end and start again like a bot."""
-
-    def __init__(self, store: Store, settings: Settings) -> None:
-        self.store = store
-        self.settings = settings
-        self.service = Service()
-        self.board = Board()
-        self.open()
-
-    def open(self) -> None:
-        self.keeper = RunKeeper(
-            self.store,
-            self.service,  # type: ignore[arg-type]
-            self.settings,
-            self.board,
-            look_seconds=0.05,
-            card_seconds=0.05,
-            stop_grace=0.3,
-            command=trainee_command,
-        )
-        self.task = asyncio.create_task(self.keeper.run())
-
-    async def close(self) -> None:
-        self.task.cancel()
-        await asyncio.gather(self.task, return_exceptions=True)
-
-    def teach(self, script: str) -> None:
-        corpus = self.settings.corpus_dir("essay")
-        corpus.mkdir(parents=True, exist_ok=True)
-        (corpus / "script").write_text(script)
-
-    async def begin(self, script: str) -> Run:
-        self.teach(script)
-        return await self.keeper.start(Family.ESSAY, 5, by=1, guild_id=2, channel_id=3)
-
-    async def until(self, run: Run, check: Callable[[Run], object], seconds: float = 60) -> Run:
-        async with asyncio.timeout(seconds):
-            while True:
-                now = await self.store.runs.get(run.id)
-                assert now is not None
-                if check(now):
-                    return now
-                await asyncio.sleep(0.02)
-
-    async def end_of(self, run: Run) -> Run:
-        return await self.until(run, lambda now: now.finished_at and len(self.board.ended) > 0)
-
-    async def process_of(self, run: Run) -> psutil.Process:
-        now = await self.until(run, lambda now: now.pid and now.progress.get("held_out"))
-        return psutil.Process(now.pid)
-
-
-def trainee_command(run: Run, folder: Path, settings: Settings) -> list[str]:
-    corpus = settings.corpus_dir(run.family)
-    return [sys.executable, str(TRAINEE), str(corpus), str(folder), str(settings.registry_dir)]
+from tests.bot.office import Office
 
 
 @pytest.fixture
@@ -263,14 +166,6 @@ async def folder(office: Office, run: Run) -> str:
     return str(now.run_dir)
 
 
-def test_a_process_id_used_again_is_not_adopted(tmp_path: Path) -> None:
-    started = psutil.Process().create_time()
-    (tmp_path / "process.json").write_text(f'{{"pid": {os.getpid()}, "started": {started}}}')
-    assert TrainingProcess.adopt(tmp_path).alive()
-    (tmp_path / "process.json").write_text(f'{{"pid": {os.getpid()}, "started": {started - 60}}}')
-    assert not TrainingProcess.adopt(tmp_path).alive()
-
-
 async def test_nothing_starts_on_an_empty_corpus_or_outside_the_limits(office: Office) -> None:
     with pytest.raises(RunRefused, match="nothing to learn from"):
         await office.keeper.start(Family.MUSIC, 5, by=1)
@@ -303,28 +198,6 @@ async def test_a_card_that_cannot_be_shown_disturbs_nothing(office: Office) -> N
     office.board.rude = True
     run = await office.end_of(await office.begin("promote"))
     assert run.state is RunState.PROMOTED
-
-
-def test_the_command_continues_from_the_live_version(settings: Settings, tmp_path: Path) -> None:
-    run = Run(
-        id=7,
-        family="music",
-        minutes=9,
-        requested_by=1,
-        state=RunState.RUNNING,
-        created_at=None,  # type: ignore[arg-type]
-    )
-    words = " ".join(training_command(run, tmp_path, settings))
-    for part in ("-m training music", "--continue-from live", "--max-minutes 9", "--promote"):
-        assert part in words
-
-
-def test_an_end_nobody_saw_is_told_from_what_was_written() -> None:
-    assert judge(Ending(None, None, ()), stopped=False)[0] is RunState.FAILED
-    assert judge(Ending(None, -15, ()), stopped=True)[0] is RunState.STOPPED
-    assert judge(Ending({"state": "odd"}, 0, ()), stopped=False)[0] is RunState.FAILED
-    nan = judge(Ending(None, 1, ("Loss is nan at step 7",)), stopped=False)
-    assert "blew up" in nan[1]
 
 
 async def test_a_style_is_trained_on_its_documents_from_its_own_version(
@@ -365,55 +238,3 @@ async def test_a_style_is_trained_on_its_documents_from_its_own_version(
     assert Registry(office.settings.registry_dir, None).aliases("essay") == {"live": "e-1"}
     with pytest.raises(RunRefused, match="has been deleted"):
         await office.keeper.resume(again, by=1)
-
-
-async def test_what_a_child_has_started_makes_way_too(tmp_path: Path) -> None:
-    child = await TrainingProcess.spawn(tmp_path, ["/bin/sh", "-c", "sleep 60; true"])
-    assert child.pid is not None
-    while not (below := psutil.Process(child.pid).children()):
-        await asyncio.sleep(0.01)
-    wanted = min(priority.NICEST, os.nice(0) + priority.TRAINING)
-    assert [process.nice() for process in below] == [wanted]
-    child.send(signal.SIGKILL)
-    await child.wait(5)
-    assert not child.alive()
-
-
-def test_recordings_are_heard_before_a_style_is_trained(settings: Settings, tmp_path: Path) -> None:
-    run = Run(
-        id=7,
-        family="music",
-        minutes=9,
-        requested_by=1,
-        style_id=3,
-        state=RunState.RUNNING,
-        created_at=utc_now(),
-    )
-    (tmp_path / "corpus").mkdir()
-    assert training_command(run, tmp_path, settings)[:4] == [
-        sys.executable,
-        "-m",
-        "training",
-        "music",
-    ]
-    (tmp_path / "corpus" / "recordings").mkdir()
-    shell, flag, script, python, *words = training_command(run, tmp_path, settings)
-    told = subprocess.run(
-        [
-            shell,
-            flag,
-            script.replace('"$0"', '"$0" -c "import sys; print(sys.argv[2:])"'),
-            python,
-            *words,
-        ],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.splitlines()
-    heard = str((tmp_path / "corpus" / "heard").resolve())
-    assert told[0].startswith("['training', 'transcribe'") and heard in told[0]
-    kept = str((settings.data_dir / "corpus" / "styles" / "3" / "heard").resolve())
-    assert f"'--memory', '{kept}', '--watch', '{tmp_path}'" in told[0]
-    assert told[1].startswith("['training', 'music', '--corpus'") and "'s3.live'" in told[1]
-    stopped = [shell, flag, script.replace('"$0"', '"$0" -c "exit(3)"'), python, *words]
-    assert subprocess.run(stopped, check=True).returncode == 0, "no training follows a stop"

@@ -17,7 +17,7 @@ from bot.settings import Settings
 from bot.store import Run, RunState, Style
 from models.registry import Registry
 from tests.bot.classroom import essays_zip
-from tests.bot.test_runs import TRAINEE
+from tests.bot.office import TRAINEE
 from tests.flow.world import PATIENCE, World
 
 

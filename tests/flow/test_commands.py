@@ -1,4 +1,4 @@
-"""Everything that is not making: /show, /mine, /about, /privacy, /settings, and sync."""
+"""Everything that is not making: /show, /mine, /about, /privacy, and sync."""
 
 from __future__ import annotations
 
@@ -10,26 +10,18 @@ from typing import Any
 
 import discord
 import pytest
-from simcord.backend.errors import OptionError, SetupError
 
 from bot import cards
 from bot.buttons import _ACTS
 from bot.commands import mine
 from bot.commands.sync import register
-from bot.store import State
 from models.contract import Family
 from tests.flow.fake_service import FakeService
-from tests.flow.world import World, buttons
+from tests.flow.world import World, buttons, essay
 
 pytestmark = pytest.mark.usefixtures("env")
 
 NOTHING = "I have no result with that number that you may see."
-
-
-async def essay(world: World, **options: Any) -> int:
-    number = await world.ask(world.alice, "essay", **{"topic": "the sea", "length": 200, **options})
-    await world.done(number)
-    return number
 
 
 async def archive(message: Any) -> zipfile.ZipFile:
@@ -267,119 +259,6 @@ async def test_privacy_forgets_after_a_second_word(world: World, service: FakeSe
     assert await world.store.requests.get(number) is None
     assert not shelf.exists()
     assert (await world.store.ratings.by_version()) == {}
-
-
-# /settings
-
-
-@pytest.fixture
-def manager(world: World) -> Any:
-    role = world.guild.create_role("managers", permissions=discord.Permissions(manage_guild=True))
-    return world.guild.add_member(world.env.create_user("manager"), roles=[role])
-
-
-async def set_(world: World, who: Any, command: str, /, **options: Any) -> str:
-    result = await who.slash(world.channel, f"settings {command}", **options)
-    assert result.ephemeral
-    return str(result.response.content)
-
-
-async def test_settings_are_for_managers_as_discord_sees_it_and_as_we_do(
-    world: World, manager: Any
-) -> None:
-    with pytest.raises(SetupError, match="not visible"):
-        await world.bob.slash(world.channel, "settings show")
-    # A server can lift Discord's own bar for a command; ours stays.
-    command = world.env.backend.find_command("settings", None, type=1)
-    assert command is not None
-    world.guild.set_command_permissions(int(command["id"]), {world.bob: True})
-    result = await world.bob.slash(world.channel, "settings show")
-    assert result.ephemeral and result.response.content.startswith("Only people who may manage")
-
-    assert await set_(world, manager, "admin", action="add", member=world.bob) == "Saved."
-    result = await world.bob.slash(world.channel, "settings show")
-    assert result.response.embeds[0].title == "Settings of this server"
-    refused = await set_(world, world.bob, "admin", action="add", member=world.bob)
-    assert refused.startswith("Only people who may manage")  # admins make no admins
-
-
-async def test_settings_bind_what_is_asked_here_and_nowhere_else(
-    world: World, manager: Any, service: FakeService
-) -> None:
-    elsewhere = world.guild.create_text_channel("bots")
-    assert await set_(world, manager, "channel", channel=elsewhere, action="add") == "Saved."
-    result = await world.alice.slash(world.channel, "essay", topic="the sea")
-    assert result.ephemeral and "do not answer in this channel" in result.response.content
-    assert await set_(world, manager, "channel", channel=elsewhere, action="remove") == "Saved."
-
-    assert await set_(world, manager, "limits", words=300, bars=8, cooldown=0) == "Saved."
-    result = await world.alice.slash(world.channel, "essay", topic="the sea", length=400)
-    assert "at most 300 words" in result.response.content
-    result = await world.alice.slash(world.channel, "beat", bars=16)
-    assert "at most 8 bars" in result.response.content
-    assert await set_(world, manager, "limits", words=0, bars=0) == "Saved."
-
-    assert await set_(world, manager, "style", essay="Teacher", beat="house") == "Saved."
-    await essay(world)
-    assert service.essays[-1].style == "teacher"
-    refused = await set_(world, manager, "style", essay="nobody")
-    assert refused == "There is no style called “nobody”."
-
-    assert await set_(world, manager, "filter", action="add", word="Sea") == "Saved."
-    result = await world.alice.slash(world.channel, "essay", topic="the séa")
-    assert "does not allow that wording" in result.response.content
-    number = await world.ask(world.alice, "essay", topic="the moon", length=200)
-    request = await world.done(number)  # the model itself says "sea"
-    assert request.state is State.REFUSED
-    assert "does not allow" in (world.embed(request).description or "")
-    refused = await set_(world, manager, "filter", action="add", pattern="(")
-    assert "not a pattern" in refused
-    assert "Sea" in await set_(world, manager, "filter", action="add")
-
-    result = await world.alice.user.slash("essay", topic="the sea", length=200)
-    assert (await world.done(world.number(result))).state is State.DONE
-
-
-async def test_what_is_blocked_is_offered_for_removal_to_managers_only(
-    world: World, manager: Any
-) -> None:
-    long = "x" * 150
-    await world.store.guilds.change(
-        world.guild.id, blocked_words=("Kraken", "squid", long), blocked_patterns=("sp+am",)
-    )
-
-    async def offered(who: Any, option: str, typed: str, action: str) -> list[str]:
-        choices = await who.autocomplete(
-            world.channel, "settings filter", option, typed, action=action
-        )
-        return [choice["value"] for choice in choices]
-
-    assert await offered(manager, "word", "", "remove") == ["Kraken", "squid"]
-    assert await offered(manager, "word", "KRA", "remove") == ["Kraken"]
-    assert await offered(manager, "pattern", "", "remove") == ["sp+am"]
-    assert await offered(manager, "word", "", "add") == []
-    command = world.env.backend.find_command("settings", None, type=1)
-    assert command is not None
-    world.guild.set_command_permissions(int(command["id"]), {world.bob: True})
-    assert await offered(world.bob, "word", "", "remove") == []
-    assert await set_(world, manager, "filter", action="remove", word="Kraken") == "Saved."
-    assert await offered(manager, "word", "", "remove") == ["squid"]
-
-
-async def test_settings_refuse_what_is_out_of_range(world: World, manager: Any) -> None:
-    with pytest.raises(OptionError):
-        await manager.slash(world.channel, "settings limits", words=-1)
-    assert await set_(world, manager, "limits", words=10) == "Saved."
-    chosen = await world.store.guilds.get(world.guild.id)
-    assert chosen.words_max == 50  # the least an essay can have
-
-
-async def test_leaving_a_guild_drops_its_settings(world: World, manager: Any) -> None:
-    await set_(world, manager, "limits", words=300)
-    guild = world.bot.get_guild(world.guild.id)
-    assert guild is not None
-    await world.bot.on_guild_remove(guild)
-    assert (await world.store.guilds.get(world.guild.id)).words_max is None
 
 
 # sync

@@ -11,7 +11,7 @@ import pytest
 from bot.settings import Settings
 from bot.store import Run, RunState
 from models.registry import Registry
-from tests.bot.test_runs import trainee_command
+from tests.bot.office import trainee_command
 from tests.flow.fake_service import FakeService
 from tests.flow.styles import crown, manager, publish_first, quicken
 from tests.flow.world import World

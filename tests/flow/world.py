@@ -157,3 +157,10 @@ def buttons(message: discord.Message) -> dict[str, discord.Button]:
 def acts(message: discord.Message) -> set[str]:
     """Name what the buttons of a card do."""
     return {custom_id.split(":")[1] for custom_id in buttons(message)}
+
+
+async def essay(world: World, **options: Any) -> int:
+    """Have an essay written; return its number."""
+    number = await world.ask(world.alice, "essay", **{"topic": "the sea", "length": 200, **options})
+    await world.done(number)
+    return number
