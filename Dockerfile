@@ -14,7 +14,7 @@ COPY requirements.txt requirements.lock ./
 RUN if [ "$COMPUTE" = cpu ]; then index=https://download.pytorch.org/whl/cpu; \
     else index=https://pypi.org/simple; fi \
     && /opt/venv/bin/pip install --index-url "$index" --extra-index-url https://pypi.org/simple \
-       "$(grep '^torch==' requirements.txt)" \
+       "$(grep '^torch==' requirements.txt)" -c requirements.lock \
     && /opt/venv/bin/pip install -r requirements.txt -c requirements.lock
 
 FROM python:${PYTHON}-slim-bookworm
