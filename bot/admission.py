@@ -16,7 +16,7 @@ from bot.asking import (
     seed_of,
 )
 from bot.files import Shelf
-from bot.filters import blocked
+from bot.filters import blocked, typed
 from bot.outlook import Forecast, Outlook
 from bot.own_styles import own_style
 from bot.parameters import (
@@ -75,7 +75,7 @@ class Admission:
         except WrongValue as wrong:
             return Refused(wrong.sentence)
         refusal = _refuse_here(ask, parameters, guild)
-        if refusal is None and await blocked(guild, *_typed(parameters)):
+        if refusal is None and await blocked(guild, *typed(parameters)):
             refusal = Sentence("filtered_prompt")
         if refusal is not None:
             return Refused(refusal)
@@ -185,13 +185,6 @@ def _refuse_hurry(guild: GuildSettings, now: Standing) -> Sentence | None:
         return None
     left = guild.cooldown_seconds - (utc_now() - now.last_asked).total_seconds()
     return Sentence("cooldown", seconds=math.ceil(left)) if left > 0 else None
-
-
-def _typed(parameters: Parameters) -> tuple[str | None, ...]:
-    """List the texts of a person's own in a request."""
-    if isinstance(parameters, EssayParameters):
-        return (parameters.topic, parameters.opening)
-    return (parameters.title,) if isinstance(parameters, AlbumParameters) else ()
 
 
 def _used_up(key: str, limit: int, used: int) -> Sentence:

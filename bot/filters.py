@@ -10,7 +10,9 @@ from functools import lru_cache
 import regex
 import structlog
 
-from bot.store import GuildSettings
+from bot.parameters import AlbumParameters, EssayParameters, Parameters
+from bot.store import GuildSettings, Outcome
+from models.contract import AlbumTake, EssayDone
 
 log = structlog.get_logger()
 
@@ -82,3 +84,17 @@ def _matches(pattern: regex.Pattern[str], text: str, seconds: float) -> bool:
         # A text made to exhaust the pattern must not get past it.
         log.warning("filter.timeout", pattern=pattern.pattern)
         return True
+
+
+def typed(asked: Parameters) -> tuple[str | None, ...]:
+    """List the texts of a person's own in a request."""
+    if isinstance(asked, EssayParameters):
+        return (asked.topic, asked.opening)
+    return (asked.title if isinstance(asked, AlbumParameters) else asked.sample,)
+
+
+def written(made: Outcome) -> tuple[str, ...]:
+    """List the texts of a result that a model has written."""
+    if isinstance(made, EssayDone):
+        return (made.text, made.plan.title)
+    return tuple(track.title for track in made.tracks) if isinstance(made, AlbumTake) else ()

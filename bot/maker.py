@@ -12,7 +12,7 @@ from typing import Protocol, TypeVar
 import structlog
 
 from bot.files import Shelf
-from bot.filters import blocked, filter_of
+from bot.filters import blocked, filter_of, written
 from bot.frontend import FrontEnd, Result
 from bot.limits import UPLOAD_REQUEST
 from bot.own_styles import named, prompt_style
@@ -94,7 +94,7 @@ class Maker:
             return found
         made = named(await self._generate(request, front), request.parameters)
         guild = await self._store.guilds.get(request.guild_id)
-        if await blocked(guild, *_words_of(made)):
+        if await blocked(guild, *written(made)):
             raise Blocked
         artifacts = await self._shelf.keep(request.id, made)
         if not await self._store.requests.keep(request, made, artifacts):
@@ -240,13 +240,6 @@ async def quietly(call: Awaitable[None]) -> None:
         await call
     except Exception:
         log.warning("front end could not be told", exc_info=True)
-
-
-def _words_of(made: Outcome) -> list[str]:
-    """List the texts of a result that a model has written."""
-    if isinstance(made, EssayDone):
-        return [made.text, made.plan.title]
-    return [track.title for track in made.tracks] if isinstance(made, AlbumTake) else []
 
 
 def _result(made: Outcome, artifacts: tuple[Artifact, ...]) -> Result:

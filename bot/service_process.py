@@ -14,7 +14,7 @@ from typing import BinaryIO
 import structlog
 
 from bot import priority
-from bot.settings import Settings
+from bot.settings import SECRETS, Settings
 from models.client import GenerationClient, GenerationError
 
 log = structlog.get_logger(__name__)
@@ -24,7 +24,8 @@ LOG_LIMIT = 5_000_000
 BACK_OFF = (0.0, 1.0, 2.0, 5.0, 15.0, 30.0)
 #: A child that has worked for this long starts again without waiting.
 SETTLED_SECONDS = 60.0
-STOP_SECONDS = 12.0
+#: Requests have ended or are handed back by then, so there is nothing to wait for long.
+STOP_SECONDS = 3.0
 
 
 class ServiceFailed(Exception):
@@ -106,7 +107,7 @@ class LocalService:
                 stdin=asyncio.subprocess.PIPE,  # closes when the bot dies, which ends the child
                 stdout=output,
                 stderr=output,
-                env={**os.environ, "PYTHONPATH": _python_path()},
+                env=_environment(),
                 start_new_session=True,  # Ctrl-C is for the bot, which then stops it in order
             )
         priority.make_way(self._process.pid, priority.SERVICE)
@@ -223,9 +224,11 @@ class LocalService:
         return "\n".join([f"{sentence}; the end of {self._log_path} says:", *lines[-8:]])
 
 
-def _python_path() -> str:
-    """Let the child find the packages wherever the bot was started from."""
-    return os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+def _environment() -> dict[str, str]:
+    """Let the child find the packages wherever the bot was started from, and no secret."""
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    kept = {name: value for name, value in os.environ.items() if name.upper() not in SECRETS}
+    return {**kept, "PYTHONPATH": path}
 
 
 @asynccontextmanager

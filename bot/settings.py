@@ -17,6 +17,10 @@ _DRIVERS = {
 }
 
 
+#: What no child process must know: none of them talks to Discord or to the database.
+SECRETS = ("DISCORD_TOKEN", "DISCORD_TOKEN_FILE", "DATABASE_URL", "DATABASE_PASSWORD_FILE")
+
+
 class SettingsError(Exception):
     """A variable of the environment is missing or wrong; the message names it."""
 

@@ -21,11 +21,10 @@ import psutil
 
 from bot import priority
 from bot.sentences import Sentence
+from bot.settings import SECRETS
 from bot.store.shapes import RunState
 
 ROOT = Path(__file__).resolve().parent.parent
-#: What a child must not know: it talks to nobody.
-SECRETS = ("DISCORD_TOKEN", "DISCORD_TOKEN_FILE", "DATABASE_URL")
 #: Process start times are kept to about 10 ms; a reused id differs by far more.
 SAME_START = 1.0
 TAIL_BYTES = 8_000

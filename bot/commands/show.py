@@ -16,6 +16,7 @@ from bot.commands.common import (
     find_request,
     house_of,
     upload_room,
+    whisper,
     words_for,
     words_here,
 )
@@ -24,9 +25,11 @@ from bot.commands.submit import kept_sample, submit
 from bot.commands.suggestions import forgiving
 from bot.delivery import Maker, descend
 from bot.files import Shelf, existing
+from bot.filters import blocked, typed, written
 from bot.frontend import Artifact, Undeliverable
 from bot.limits import CHOICE_NAME, CHOICES, clip
 from bot.parameters import FAMILY
+from bot.sentences import Sentence
 from bot.store.shapes import Request
 from bot.store.states import State
 from models.contract import EssayDone
@@ -46,6 +49,11 @@ async def show(interaction: Interaction, number: app_commands.Range[int, 1, 2**5
     if outcome is None or not request.is_final:
         # Its own card still lives, and is edited from elsewhere: here only say so.
         raise Refusal("reply.unavailable_yet")
+    here = await house_of(interaction).store.guilds.get(interaction.guild_id)
+    if await blocked(here, *typed(request.parameters), *written(outcome)):
+        # It may come from a direct message, or from before the server chose its filters.
+        await whisper(interaction, say.say(Sentence("filtered_output")))
+        return
     files = existing(await house_of(interaction).store.artifacts.of(request.id))
     lacking = not files and not isinstance(outcome, EssayDone)
     if lacking and await _can_be_again(interaction, request):

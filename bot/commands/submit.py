@@ -107,7 +107,9 @@ async def _admit_in_time(
         await interaction.response.defer(ephemeral=hidden, thinking=True)
     except UNSURE as error:
         log.warning("deferral unsure", error=type(error).__name__)
-    except BaseException:
+    except BaseException as error:
+        if isinstance(error, discord.HTTPException) and _is_taken(error):
+            return await admission  # it arrived, and only Discord's word of that was lost
         if isinstance(answer := await admission, Admitted):
             await _withdraw(interaction, answer.request)
         raise
@@ -162,13 +164,17 @@ async def _acknowledge(interaction: Interaction, card: Card) -> int | None:
         sent = await interaction.response.send_message(embed=card.embed, view=card.view)
         return sent.message_id
     except discord.HTTPException as error:
-        if judge(error.code, error.status) is not Verdict.TAKEN:
+        if not _is_taken(error):
             raise
     except UNSURE as error:
         log.warning("acknowledgement unsure", error=type(error).__name__)
     # Our answer may have arrived although we did not hear so: then the message is there.
     message = await interaction.edit_original_response(embed=card.embed, view=card.view)
     return message.id
+
+
+def _is_taken(error: discord.HTTPException) -> bool:
+    return judge(error.code, error.status) is Verdict.TAKEN
 
 
 def _is_at_home(interaction: Interaction) -> bool:
@@ -179,11 +185,15 @@ def _is_at_home(interaction: Interaction) -> bool:
 
 
 async def _refuse(interaction: Interaction, sentence: str) -> None:
-    if interaction.response.is_done():
-        # Whether everybody sees the answer was settled when it was deferred.
-        await interaction.edit_original_response(content=sentence)
-    else:
-        await whisper(interaction, sentence)
+    if not interaction.response.is_done():
+        try:
+            await whisper(interaction, sentence)
+            return
+        except discord.HTTPException as error:
+            if not _is_taken(error):
+                raise
+    # Whether everybody sees the answer was settled when it was deferred.
+    await interaction.edit_original_response(content=sentence)
 
 
 async def _withdraw(interaction: Interaction, request: Request) -> None:

@@ -191,6 +191,9 @@ async def test_a_guild_may_block_wording(admission: Admission, sqlite_store: Sto
     assert await refusal(admission, ask(topic="A fac\u0327ade!")) == "filtered_prompt"
     assert await refusal(admission, ask(topic="SPPPAM")) == "filtered_prompt"
     assert await refusal(admission, ask(opening="So **spam**")) == "filtered_prompt"
+    sample = Sample("spam.mid", "mid", b"MThd")  # its name stands on the card
+    named = replace(ask("beat"), sample=sample)
+    assert await refusal(admission, named) == "filtered_prompt"
     await admitted(admission, ask(topic="Facades"))
     await admitted(admission, ask(guild=8, topic="Façade"))
 

@@ -14,8 +14,9 @@ import psutil
 import pytest
 
 from bot import priority, service_process
+from bot.app import GRACE_SECONDS
 from bot.service_process import LocalService, ServiceFailed, generation_url
-from bot.settings import Settings
+from bot.settings import SECRETS, Settings
 from models.client import GenerationClient, GenerationUnavailable
 from models.contract import EssayDelta, EssayDone, EssayRequest
 
@@ -68,6 +69,31 @@ async def test_the_child_makes_way_for_the_bot_and_its_threads_inherit_that(
     session = Path(f"/proc/{local.pid}/autogroup")
     if session.exists():  # not every kernel groups sessions
         assert session.read_text().split()[-1] == str(wanted)
+
+
+async def test_the_child_knows_no_secrets(
+    local: LocalService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DISCORD_TOKEN", "very.secret.token")
+    monkeypatch.setenv("DATABASE_URL", "postgresql://somebody:password@somewhere/db")
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    await local.start()
+    assert local.pid is not None
+    known = psutil.Process(local.pid).environ()
+    assert not known.keys() & set(SECRETS) and known["OMP_NUM_THREADS"] == "3"
+
+
+async def test_a_child_that_hangs_does_not_hold_up_a_stop(
+    local: LocalService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert GRACE_SECONDS + 1 + service_process.STOP_SECONDS <= 10
+    monkeypatch.setattr(service_process, "STOP_SECONDS", 0.1)
+    await local.start()
+    pid = local.pid
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)
+    await local.stop()
+    assert not psutil.pid_exists(pid)
 
 
 async def test_a_child_that_hangs_is_replaced(local: LocalService) -> None:

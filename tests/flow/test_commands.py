@@ -39,6 +39,17 @@ async def test_show_brings_a_result_back_with_its_files(world: World) -> None:
     assert f"gw:again:{number}" in buttons(result.response.message)
 
 
+async def test_show_keeps_to_the_filters_of_the_place_it_is_used_in(world: World) -> None:
+    """They may be newer than the result, which may come from a direct message."""
+    number = await essay(world)
+    await world.store.guilds.change(world.guild.id, blocked_words=["sea"])
+    before = len(world.messages())
+    result = await world.alice.slash(world.channel, "show", number=number)
+    assert result.ephemeral and result.response.embeds == []
+    assert "does not allow" in result.response.content
+    assert len(world.messages()) == before
+
+
 async def test_show_offers_ones_own_numbers(world: World) -> None:
     number = await essay(world)
     offered = await world.alice.autocomplete(world.channel, "show", "number", "")

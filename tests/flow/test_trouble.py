@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from types import SimpleNamespace
 from typing import Any
 
 import discord
@@ -241,6 +242,29 @@ async def test_slow_admission_is_deferred_first(
     refused = await world.alice.slash(world.channel, "essay", topic="123")
     await world.env.advance_time(60)
     assert "no words" in refused.response.content
+
+
+@pytest.mark.parametrize(("topic", "state"), [("the sea", State.DONE), ("123", None)])
+async def test_a_deferral_that_arrived_unheard_goes_on(
+    world: World, monkeypatch: pytest.MonkeyPatch, topic: str, state: State | None
+) -> None:
+    slow_admission(world, monkeypatch)
+    defer = discord.InteractionResponse.defer
+
+    async def deaf(self: discord.InteractionResponse, **more: Any) -> None:
+        await defer(self, **more)
+        self._response_type = None  # discord.py sets it when it hears that all went well
+        answer: Any = SimpleNamespace(status=400, reason="Bad Request")
+        raise discord.HTTPException(answer, {"code": 40060, "message": "acknowledged"})
+
+    monkeypatch.setattr(discord.InteractionResponse, "defer", deaf)
+    result = await world.alice.slash(world.channel, "essay", topic=topic, length=200)
+    await world.env.advance_time(60)
+    if state is None:
+        assert "no words" in result.response.content
+    else:
+        assert (await world.done(world.number(result))).state is state
+    assert len(world.messages()) == 1
 
 
 async def test_a_deferral_that_came_too_late_withdraws_the_request(
