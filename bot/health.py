@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -123,15 +124,20 @@ class HealthServer:
         return int(addresses[0][1]) if addresses else 0
 
     async def start(self) -> None:
-        """Listen; raise OSError when the port is taken."""
+        """Listen; raise SettingsError when the address cannot be had."""
         app = web.Application()
         app.router.add_get("/healthz", self._healthz)
         app.router.add_get("/metrics", self._metrics)
         self._runner = web.AppRunner(app, access_log=None)
         await self._runner.setup()
-        await web.TCPSite(
-            self._runner, self._settings.health_host, self._settings.health_port
-        ).start()
+        host, port = self._settings.health_host, self._settings.health_port
+        try:
+            await web.TCPSite(self._runner, host, port).start()
+        except OSError as error:
+            reason = os.strerror(error.errno) if error.errno else str(error)
+            raise SettingsError(
+                f"HEALTH_HOST and HEALTH_PORT name {host}:{port}, which cannot be used: {reason}."
+            ) from error
 
     async def stop(self) -> None:
         """Stop listening."""

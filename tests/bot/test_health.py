@@ -20,7 +20,7 @@ from bot.health import (
     service_check,
     store_check,
 )
-from bot.settings import Settings
+from bot.settings import Settings, SettingsError
 from bot.store import Store
 from models.client import GenerationClient
 
@@ -79,6 +79,22 @@ async def test_health_is_answered_with_a_status_a_machine_understands(settings: 
     finally:
         await server.stop()
     assert server.port == 0
+
+
+async def test_a_port_that_is_taken_is_named(settings: Settings) -> None:
+    first = HealthServer(Health({}), lambda: asyncio.sleep(0), settings)
+    await first.start()
+    second = HealthServer(
+        Health({}),
+        lambda: asyncio.sleep(0),
+        settings.model_copy(update={"health_port": first.port}),
+    )
+    try:
+        with pytest.raises(SettingsError, match=r"HEALTH_PORT name .*: Address already in use"):
+            await second.start()
+    finally:
+        await second.stop()
+        await first.stop()
 
 
 async def test_a_lost_database_and_a_lost_service_are_found(sqlite_store: Store) -> None:
