@@ -7,7 +7,6 @@ and time. A zip gives many documents; a list of marks gives labels for others.
 from __future__ import annotations
 
 import asyncio
-import base64
 import io
 import json
 import sys
@@ -36,6 +35,8 @@ UNPACKED_LIMIT = 200 * MEGABYTE
 ENTRY_LIMIT = 1000
 SECONDS = 90.0
 _DAMAGE = (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, EOFError, OSError)
+#: What of a part follows the JSON.
+_CONTENTS = frozenset({"text", "data"})
 #: Each may take as much memory as it is allowed.
 _AT_ONCE = asyncio.Semaphore(2)
 
@@ -69,10 +70,10 @@ async def take_apart(name: str, data: bytes, *, seconds: float = SECONDS) -> Del
     shown = shown_name(name)
     check(shown, len(data))
     async with _AT_ONCE:
-        answer = await uploads.parse_apart("bot.intake", shown, data, seconds)
+        answer, packed = await uploads.parse_apart("bot.intake", shown, data, seconds)
     if "key" in answer:
         raise UploadError(Sentence(answer["key"], **answer["values"]))
-    parts = [_received(part) for part in answer["parts"]]
+    parts = await asyncio.to_thread(lambda: [_received(part, packed) for part in answer["parts"]])
     whole = [_with_data(part, data) for part in parts]
     return Delivery(tuple(whole), tuple(Label(**label) for label in answer["labels"]))
 
@@ -193,24 +194,36 @@ def _suffix(name: str) -> str:
 # Between the two processes.
 
 
-def _sent(part: Part, alone: bool) -> dict[str, Any]:
-    """Write a part as JSON; the one document of an attachment needs no second copy of it."""
-    values = {name: getattr(part, name) for name in ("name", "kind", "title", "mark", "text")}
+def _sent(part: Part, alone: bool, packed: bytearray) -> dict[str, Any]:
+    """Write a part as JSON, its contents as their places in what follows the JSON.
+
+    The one document of an attachment needs no second copy of it.
+    """
+    values = {name: getattr(part, name) for name in ("name", "kind", "title", "mark")}
     values |= {"words": part.words, "language": part.language, "sketch": part.sketch}
+    if part.text is not None:
+        values["text"] = _pack(part.text.encode(), packed)
     if part.data is not None and not alone:
-        values["data"] = base64.b64encode(part.data).decode()
+        values["data"] = _pack(part.data, packed)
     if part.problem is not None:
         values["problem"] = [part.problem.key, dict(part.problem.values)]
     return values
 
 
-def _received(values: dict[str, Any]) -> Part:
+def _pack(content: bytes, packed: bytearray) -> tuple[int, int]:
+    place = (len(packed), len(packed) + len(content))
+    packed += content
+    return place
+
+
+def _received(values: dict[str, Any], packed: memoryview) -> Part:
     problem = values.pop("problem", None)
     if problem is not None:
         return Part(values["name"], problem=Sentence(problem[0], **problem[1]))
-    data = values.pop("data", None)
+    found = {name: bytes(packed[slice(*values.pop(name))]) for name in _CONTENTS & values.keys()}
+    text = found["text"].decode() if "text" in found else None
     values["sketch"] = tuple(values["sketch"])
-    return Part(**values, data=None if data is None else base64.b64decode(data))
+    return Part(**values, text=text, data=found.get("data"))
 
 
 def _with_data(part: Part, data: bytes) -> Part:
@@ -221,17 +234,19 @@ def _with_data(part: Part, data: bytes) -> Part:
 
 def _main() -> None:
     uploads.confine(SECONDS)
+    packed = bytearray()
     try:
         name = sys.argv[1]
         found = read(name, sys.stdin.buffer.read())
         alone = _suffix(name) != ".zip"
         answer: dict[str, Any] = {
-            "parts": [_sent(part, alone) for part in found.parts],
+            "parts": [_sent(part, alone, packed) for part in found.parts],
             "labels": [asdict(label) for label in found.labels],
         }
     except UploadError as error:
         answer = {"key": error.sentence.key, "values": dict(error.sentence.values)}
-    sys.stdout.write(json.dumps(answer))
+    sys.stdout.buffer.write(json.dumps(answer).encode() + b"\n")
+    sys.stdout.buffer.write(packed)
 
 
 if __name__ == "__main__":

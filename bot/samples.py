@@ -61,7 +61,7 @@ async def read_sample(name: str, data: bytes, *, seconds: float = SECONDS) -> Sa
     """Look at a file in a process of its own; raise UploadError."""
     shown = shown_name(name)
     check(shown, len(data))
-    answer = await uploads.parse_apart("bot.samples", shown, data, seconds)
+    answer, _ = await uploads.parse_apart("bot.samples", shown, data, seconds)
     if "key" in answer:
         raise UploadError(Sentence(answer["key"], **answer["values"]))
     return Sample(shown, str(answer["form"]), data)

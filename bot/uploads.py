@@ -45,14 +45,20 @@ async def read_upload(name: str, data: bytes, *, seconds: float = SECONDS) -> st
     """Return the clean text of an uploaded file; raise UploadError."""
     shown = shown_name(name)
     check(shown, data)  # what needs no parser needs no process
-    answer = await parse_apart("bot.uploads", shown, data, seconds)
+    answer, _ = await parse_apart("bot.uploads", shown, data, seconds)
     if "key" in answer:
         raise UploadError(Sentence(answer["key"], **answer["values"]))
     return str(answer["text"])
 
 
-async def parse_apart(module: str, shown: str, data: bytes, seconds: float) -> Any:
-    """Give a file to a module's own process, and its answer back; raise UploadError."""
+async def parse_apart(
+    module: str, shown: str, data: bytes, seconds: float
+) -> tuple[Any, memoryview]:
+    """Give a file to a module's own process, and its answer back; raise UploadError.
+
+    The answer is a line of JSON. Bytes may follow it: as JSON, large files would stop everything
+    while they are read.
+    """
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -75,7 +81,10 @@ async def parse_apart(module: str, shown: str, data: bytes, seconds: float) -> A
             await process.wait()
     if process.returncode != 0:
         raise UploadError(Sentence("upload_broken", name=shown))
-    return json.loads(output)
+    line, end = output, output.find(b"\n")
+    if end >= 0:
+        line = output[:end]
+    return json.loads(line), memoryview(output)[len(line) + 1 :]
 
 
 def check(name: str, data: bytes) -> None:

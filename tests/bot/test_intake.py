@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import json
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 
 from bot import intake
@@ -44,6 +48,23 @@ async def test_a_zip_comes_apart_in_its_own_process() -> None:
         "silent.mid": "document_no_notes",
     }
     assert [label.title for label in found.labels] == ["A song"]
+
+
+async def test_contents_do_not_pass_through_the_loop_as_json(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    read: list[int] = []
+
+    def loads(line: bytes) -> Any:
+        read.append(len(line))
+        return json.loads(line)
+
+    monkeypatch.setattr("bot.uploads.json", SimpleNamespace(loads=loads))
+    take = b"RIFF....WAVE" + b"\n{}" * 100_000
+    found = await take_apart("takes.zip", packed({"a.wav": take, "b.txt": essay_text(1) * 50}))
+    assert [part.data for part in found.parts] == [take, None]
+    assert found.parts[1].text is not None and len(found.parts[1].text) > 10_000
+    assert max(read) < 10_000
 
 
 async def test_one_file_keeps_its_bytes() -> None:
