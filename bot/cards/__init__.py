@@ -16,6 +16,7 @@ from bot.cards.parts import (
     button,
     choose,
     plain,
+    row_of,
     size,
     view_of,
 )
@@ -53,6 +54,7 @@ __all__ = [
     "plain",
     "queued",
     "result",
+    "row_of",
     "size",
     "started",
     "view_of",

@@ -11,6 +11,7 @@ from discord.utils import escape_markdown, escape_mentions
 
 from bot.limits import fit_files
 from bot.store.shapes import Artifact
+from bot.words import Words
 
 #: Action, number of the request, and an optional detail such as a page or a kind of file.
 BUTTON_ID = re.compile(r"gw:(?P<act>[a-z]+):(?P<id>\d{1,18})(?::(?P<arg>[a-z0-9]{1,12}))?")
@@ -89,3 +90,17 @@ def view_of(items: Iterable[discord.ui.Item[discord.ui.View]]) -> discord.ui.Vie
         view.add_item(item)
     view.stop()
     return view
+
+
+def row_of(say: Words, acts: Iterable[tuple[str, str, str | None]]) -> discord.ui.View:
+    """Make buttons of custom id, word and sign; what cannot be taken back is red."""
+    calm, red = discord.ButtonStyle.secondary, discord.ButtonStyle.danger
+    return view_of(
+        discord.ui.Button(
+            label=say(key),
+            custom_id=custom_id,
+            emoji=emoji,
+            style=red if "sure" in custom_id.split(":") else calm,
+        )
+        for custom_id, key, emoji in acts
+    )

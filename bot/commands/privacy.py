@@ -31,7 +31,8 @@ async def privacy(interaction: Interaction) -> None:
         description=f"{say('privacy.text')}\n\n{say.count('privacy.count', kept.total)}",
         colour=cards.GREY,
     )
-    view = _buttons(say, [("export", "button.export", "📦"), ("forget", "button.forget", "🗑️")])
+    acts = [("gwp:export", "button.export", "📦"), ("gwp:forget", "button.forget", "🗑️")]
+    view = cards.row_of(say, acts)
     await interaction.response.send_message(embed=embed, view=view, ephemeral=True)
 
 
@@ -45,9 +46,8 @@ class PrivacyButton(SafeButton, template=r"gwp:(?P<act>export|forget|sure|keep)"
             case "export":
                 await _export(interaction, say)
             case "forget":
-                view = _buttons(
-                    say, [("sure", "button.forget_sure", "🗑️"), ("keep", "button.keep", None)]
-                )
+                acts = [("gwp:sure", "button.forget_sure", "🗑️"), ("gwp:keep", "button.keep", None)]
+                view = cards.row_of(say, acts)
                 await interaction.response.edit_message(
                     content=say("privacy.sure"), embed=None, view=view
                 )
@@ -57,18 +57,6 @@ class PrivacyButton(SafeButton, template=r"gwp:(?P<act>export|forget|sure|keep)"
                 await interaction.response.edit_message(
                     content=say("privacy.kept"), embed=None, view=None
                 )
-
-
-def _buttons(say: Words, acts: Sequence[tuple[str, str, str | None]]) -> discord.ui.View:
-    return cards.view_of(
-        discord.ui.Button(
-            label=say(key),
-            custom_id=f"gwp:{act}",
-            emoji=emoji,
-            style=discord.ButtonStyle.danger if act == "sure" else discord.ButtonStyle.secondary,
-        )
-        for act, key, emoji in acts
-    )
 
 
 async def _export(interaction: Interaction, say: Words) -> None:

@@ -94,10 +94,8 @@ def buttons(say: Words, run: Run, resumable: bool) -> discord.ui.View:
         acts.append(("resume", "train.resume_button", "▶️"))
     if run.state is RunState.REFUSED and run.version:
         acts.append(("compare", "train.compare_button", "⚖️"))
-    return cards.view_of(
-        discord.ui.Button(label=say(key), custom_id=f"gwt:{act}:{run.family}:{run.id}", emoji=emoji)
-        for act, key, emoji in acts
-    )
+    place = f"{run.family}:{run.id}"
+    return cards.row_of(say, [(f"gwt:{act}:{place}", key, sign) for act, key, sign in acts])
 
 
 def embed(

@@ -89,7 +89,7 @@ async def info(interaction: Interaction, named: str) -> None:
     found = await find_style(interaction, named)
     say = words_for(interaction)
     embed = await style_report.about(say, house_of(interaction), found)
-    view = row(say, [("marks", found.id, "style.label_button", "🏷️")])
+    view = row(say, found, [("marks", "style.label_button", "🏷️")])
     await interaction.response.send_message(embed=embed, view=view, ephemeral=True)
 
 
@@ -100,10 +100,10 @@ async def delete(interaction: Interaction, named: str) -> None:
     found = await find_style(interaction, named)
     say = words_for(interaction)
     count = (await house_of(interaction).store.documents.count()).get(found.id, 0)
-    acts = [("sure", found.id, "style.delete_button", "🗑️"), ("keep", found.id, "button.keep", None)]
+    acts = [("sure", "style.delete_button", "🗑️"), ("keep", "button.keep", None)]
     name = plain(found.name)
     await interaction.response.send_message(
-        say.count("style.sure", count, name=name), view=row(say, acts), ephemeral=True
+        say.count("style.sure", count, name=name), view=row(say, found, acts), ephemeral=True
     )
 
 
@@ -134,7 +134,7 @@ async def add(
     house, say = house_of(interaction), words_for(interaction)
     taken = unread + await house.corpus.add(found, deliveries, interaction.user.id)
     embed, files = style_report.report(say, found, taken, await house.corpus.measure(found))
-    view = row(say, [("marks", found.id, "style.label_button", "🏷️")])
+    view = row(say, found, [("marks", "style.label_button", "🏷️")])
     await interaction.followup.send(embed=embed, files=files, view=view, ephemeral=True)
 
 

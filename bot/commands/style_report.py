@@ -28,18 +28,11 @@ NEWEST = 8
 
 
 def row(
-    say: Words, acts: Sequence[tuple[str, int, str, str | None]], arg: int | None = None
+    say: Words, style: Style, acts: Sequence[tuple[str, str, str | None]], arg: int | None = None
 ) -> discord.ui.View:
     """Make buttons that carry their style in their custom id."""
-    return cards.view_of(
-        discord.ui.Button(
-            label=say(key),
-            custom_id=f"gws:{act}:{style_id}" + (f":{arg}" if arg is not None else ""),
-            emoji=emoji,
-            style=discord.ButtonStyle.danger if act == "sure" else discord.ButtonStyle.secondary,
-        )
-        for act, style_id, key, emoji in acts
-    )
+    end = "" if arg is None else f":{arg}"
+    return cards.row_of(say, [(f"gws:{act}:{style.id}{end}", key, sign) for act, key, sign in acts])
 
 
 def listed(
@@ -172,8 +165,8 @@ async def next_offer(
         embed.add_field(name=say("style.liked"), value=liked(say, tally))
         embed.set_footer(text=say("card.number", id=request.id))
         acts = [
-            ("take", style.id, "style.take_button", "✅"),
-            ("leave", style.id, "style.leave_button", "🚫"),
+            ("take", "style.take_button", "✅"),
+            ("leave", "style.leave_button", "🚫"),
         ]
-        return embed, row(say, acts, request.id)
+        return embed, row(say, style, acts, request.id)
     raise Refusal("style.no_offers")

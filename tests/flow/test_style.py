@@ -227,8 +227,8 @@ async def test_a_button_of_another_servers_style_does_nothing(world: World, caro
     _, channel, mallory = await other_server(world)
     place = world.bot.get_channel(channel.id)
     assert isinstance(place, discord.TextChannel)
-    acts = [(act, style.id, "style.label_button", None) for act in ("marks", "sure", "take")]
-    stray = await place.send("stray", view=row(words("en"), acts))
+    acts = [(act, "style.label_button", None) for act in ("marks", "sure", "take")]
+    stray = await place.send("stray", view=row(words("en"), style, acts))
     for act, *_ in acts:
         pressed = await mallory.click(stray, custom_id=f"gws:{act}:{style.id}")
         assert pressed.ephemeral and "no style called" in said(pressed)

@@ -50,3 +50,12 @@ def test_sizes_are_written_for_people() -> None:
 
 def test_a_bar_fills_up() -> None:
     assert [cards.bar(done, 4) for done in (0, 0.5, 1)] == ["▱▱▱▱ 0 %", "▰▰▱▱ 50 %", "▰▰▰▰ 100 %"]
+
+
+async def test_a_row_marks_what_cannot_be_taken_back() -> None:
+    acts = [("gwx:sure:3", "button.forget_sure", "🗑️"), ("gwx:keep", "button.keep", None)]
+    view = cards.row_of(SAY, acts)
+    (row,) = view.to_components()
+    assert [one["custom_id"] for one in row["components"]] == ["gwx:sure:3", "gwx:keep"]
+    red, grey = (discord.ButtonStyle.danger.value, discord.ButtonStyle.secondary.value)
+    assert [one["style"] for one in row["components"]] == [red, grey]
