@@ -11,14 +11,16 @@ from safetensors.torch import load_file
 from typer.testing import CliRunner
 
 from models.music.gan import load_generator
+from models.music.pianoroll import TRACKS
 from models.registry import Registry, Version
 from tests.training.music.songs import write_midi, write_phrases
 from training.about import code_version
-from training.music.commands import Orders, calibrate, evaluate, train
+from training.music.commands import Orders, _gated, calibrate, evaluate, train
 from training.music.corpus import read_corpus
 from training.music.evaluation import evaluate as compare
 from training.music.report import Report
 from training.music.task import MusicTask
+from training.promote import judge
 
 app = typer.Typer()
 app.command("music")(train)
@@ -90,6 +92,20 @@ def test_version_that_is_worse_on_the_same_songs_stays_a_candidate(
     assert f"The new version {candidate.name} stays a candidate: score is" in said
     assert root.resolve("music", "live").name == "tiny"
     assert json.loads((tmp_path / "outcome.json").read_text())["state"] == "refused"
+
+
+@pytest.mark.parametrize(("phrases", "refused"), [(16, False), (1024, True)])
+def test_few_held_out_phrases_are_no_sure_sign(phrases: int, refused: bool) -> None:
+    def report(score: float, pad: float) -> Report:
+        made = {track: {"empty_bars": score * 0.02} for track in TRACKS}
+        made["pad"] = {"empty_bars": pad * 0.02}
+        real = {track: {"empty_bars": 0.0} for track in TRACKS}
+        sets = {"made": made, "held-out": real}
+        return Report(sets, {}, {}, {"made": 0.9}, {}, {}, phrases)
+
+    candidate, live = _gated(report(2.0, 3.0)), _gated(report(4.0, 2.2))
+    complaints = judge(candidate, live)
+    assert complaints == (["pad margins is 3 instead of 2.2"] if refused else [])
 
 
 def test_training_goes_on_from_the_live_version_on_other_songs(
