@@ -42,7 +42,10 @@ kills: $(VENV)/.ready-dev
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Ghostwriter needs Python 3.11 or newer; set PYTHON=python3.x."; exit 1; }
-	$(PYTHON) -m venv $(VENV)
+	@# Debian's Python cannot put pip into a venv without the package python3-venv; its own pip can.
+	$(PYTHON) -m venv $(VENV) >/dev/null 2>&1 || { $(PYTHON) -m venv --without-pip --clear $(VENV) \
+		&& $(PYTHON) -m pip --python $(VENV)/bin/python install --quiet pip; } || \
+		{ rm -rf $(VENV); echo "No .venv could be made; install python3-venv or python3-pip."; exit 1; }
 
 $(VENV)/.ready: requirements.txt requirements.lock | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet $(PIP_ARGS) -r requirements.txt -c requirements.lock
