@@ -252,8 +252,14 @@ async def run(settings: Settings) -> int:
         await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
         await bot.close()
+        await asyncio.wait({serving}, timeout=1)
+        serving.cancel()  # it may be waiting for the models still
         try:
             await serving
+        except asyncio.CancelledError:
+            if not serving.cancelled():
+                raise
+            log.info("stopped before it was connected")
         except discord.LoginFailure:
             sys.stderr.write("Discord does not accept the token; check DISCORD_TOKEN.\n")
             return 2

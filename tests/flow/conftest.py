@@ -12,6 +12,7 @@ from simcord.env import Env
 from simcord.http import router
 
 from bot import limits
+from bot.commands import submit
 from bot.commands.common import Refusal
 from bot.sentences import Objection
 from bot.settings import Settings
@@ -33,6 +34,12 @@ def plain_logs() -> None:
         colors=False, exception_formatter=structlog.dev.plain_traceback
     )
     structlog.configure(processors=[structlog.contextvars.merge_contextvars, renderer])
+
+
+@pytest.fixture(autouse=True)
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Do not say “thinking” just because the machine that tests is slow."""
+    monkeypatch.setattr(submit, "ADMISSION_SECONDS", 5.0)
 
 
 @pytest.fixture(autouse=True)

@@ -10,6 +10,7 @@ import socket
 import time
 import zipfile
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
 import aiohttp
 import discord
@@ -81,6 +82,31 @@ async def until(true: Callable[[], bool]) -> None:
     async with asyncio.timeout(30):
         while not true():
             await asyncio.sleep(0.01)
+
+
+@pytest.mark.usefixtures("sqlite_store")
+async def test_a_stop_while_the_models_are_loaded_is_heard(
+    server: Loopback, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, ended = asyncio.Event(), asyncio.Event()
+
+    @asynccontextmanager
+    async def loading(_: Settings) -> AsyncIterator[str]:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+            yield "http://unused"
+        finally:
+            ended.set()
+
+    monkeypatch.setattr(app, "generation_url", loading)
+    monkeypatch.setattr(app, "settle", lambda: None)
+    given = settings.model_copy(update={"discord_token": SecretStr("a.b.c")})
+    running = asyncio.create_task(app.run(given))
+    await asyncio.wait_for(begun.wait(), 30)
+    os.kill(os.getpid(), signal.SIGTERM)
+    assert await asyncio.wait_for(running, 10) == 0
+    assert ended.is_set() and not server.identified.is_set()
 
 
 async def test_sync_fills_one_scope_and_clears_the_other(
