@@ -20,7 +20,7 @@ from torch import Tensor
 
 from models.music.gan import Calibration, Generator
 from models.music.habits import Habits, rhythms
-from models.music.pianoroll import TONES
+from models.music.pianoroll import REGISTERS, SCALE, TONES
 from training.music import metrics
 from training.music.batches import Batch, whole
 from training.music.corpus import Corpus
@@ -94,7 +94,7 @@ def _distance(got: Figures, want: Figures) -> float:
 def _followed(habits: Habits, got: Figures, want: Figures, pace: float) -> Habits:
     """Move each habit against what its figure misses."""
     rows = torch.log((want.rows + _RARE) / (got.rows + _RARE)).clamp(-1, 1)
-    moved = {"rows": (torch.tensor(habits.rows) + pace * rows).clamp(-3, 4)}
+    moved = {"rows": _diatonic((torch.tensor(habits.rows) + pace * rows).clamp(-3, 4))}
     for name in ("odd", "even"):
         wanted, gotten = getattr(want, name), getattr(got, name)
         more = torch.log((wanted + _SELDOM) / (gotten + _SELDOM)).clamp(-1, 1)
@@ -106,6 +106,18 @@ def _followed(habits: Habits, got: Figures, want: Figures, pace: float) -> Habit
     moved["steady"] = (steady + pace * _misses(got, want, "pitch_classes")).clamp(-0.5, 3)
     moved["holds"] = (holds - pace * _misses(got, want, "qualified_notes")).clamp(-3, 4)
     return Habits(**{k: tuple(round(x, 3) for x in v.tolist()) for k, v in moved.items()})
+
+
+def _diatonic(rows: Tensor) -> Tensor:
+    """Lift no pitch outside the scale more than the track's others are on the whole.
+
+    Songs have their accidentals together in a few phrases; lifted one by one they would be strewn.
+    """
+    for register in REGISTERS[1:]:
+        part = rows[register.columns]
+        inside = torch.tensor([register.pitch(row) % 12 in SCALE for row in range(register.size)])
+        part[~inside] = part[~inside].clamp(max=float(part[inside].mean()))
+    return rows
 
 
 def _misses(got: Figures, want: Figures, figure: str) -> Tensor:
