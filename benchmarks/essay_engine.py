@@ -33,7 +33,7 @@ from rich.table import Table
 from torch import nn
 from transformers import AutoTokenizer
 
-from models.contract import EssayDelta, EssayDone, EssayRequest, Problem
+from models.contract import WORDS_MAX, WORDS_MIN, EssayDelta, EssayDone, EssayRequest, Problem
 from models.essay.decoding import Decoding
 from models.essay.engine import EssayEngine
 from models.essay.kernel import Kernel
@@ -345,7 +345,7 @@ def main(
     folder: Annotated[Path | None, typer.Argument(help="Default: the shipped version.")] = None,
     size: Annotated[str, typer.Option(help="own, or 30m: random weights.")] = "own",
     streams: str = "1,8,32,128",
-    words: int = 400,
+    words: Annotated[int, typer.Option(min=WORDS_MIN, max=WORDS_MAX)] = 400,
     tokens: int = 200,
     threads: Annotated[int, typer.Option(help="Of torch; 0 leaves its own choice.")] = 0,
     text: Annotated[Path | None, typer.Option(help="Text to state the loss of int8 on.")] = None,
