@@ -48,6 +48,8 @@ def unreachable(error: Exception) -> StoreError:
     reason = (str(cause).splitlines() or [type(cause).__name__])[0].rstrip(".")
     if isinstance(cause, OSError) and cause.strerror:
         reason = f"{cause.filename}: {cause.strerror}" if cause.filename else cause.strerror
+    if reason == "unable to open database file":  # SQLite does not say which, nor why
+        reason += "; it must lie in a folder that can be written to, see DATA_DIR and DATABASE_URL"
     return StoreError(f"The database cannot be reached: {reason}.")
 
 

@@ -185,6 +185,7 @@ def test_wrong_usage_is_2(bare: Cli, arguments: tuple[str, ...]) -> None:
         ("GENERATION_URL", "http://127.0.0.1:1", "does not answer"),
         ("DATABASE_URL", "nonsense", "DATABASE_URL"),
         ("DATABASE_URL", "sqlite+pysqlite:///x.db", "DATABASE_URL"),
+        ("DATABASE_URL", "sqlite:////", "a folder that can be written to, see DATA_DIR"),
         ("DATABASE_PASSWORD_FILE", "/nowhere", "DATABASE_PASSWORD_FILE: /nowhere cannot be read"),
         ("WORKERS", "0", "WORKERS"),
         ("SOUNDFONT", "/nowhere.sf2", "SOUNDFONT names /nowhere.sf2, and there is no such file."),
