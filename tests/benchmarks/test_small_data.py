@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,12 +20,13 @@ from bot.settings import Settings
 from bot.store import Run, RunState
 from models.registry import Registry
 from tests.training.essays.made_up import TOPICS, write_corpus
+from tests.training.essays.short import short_essays
 from tests.training.music.songs import write_midi
 from training.__main__ import app as training
 
 
 @pytest.fixture(autouse=True)
-def within_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+def within_this_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Run the training command in this process, for a few steps and with short essays."""
 
     def call(command: Sequence[str], _threads: int, log: Path) -> None:
@@ -34,8 +35,9 @@ def within_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(adapting, "call", call)
     monkeypatch.setattr("training.essays.commands.os.nice", lambda _: 0)
-    monkeypatch.setattr("training.essays.card.WORDS", 50)
-    monkeypatch.setattr("training.essays.gate.WORDS", 50)
+    monkeypatch.setattr("benchmarks.small_essays.WORDS", 60)
+    with short_essays():
+        yield
     monkeypatch.setattr("benchmarks.small_essays.WORDS", 50)
 
 
