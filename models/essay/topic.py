@@ -94,8 +94,8 @@ def read_topic(typed: str) -> Topic:
     if not subject or not any(is_english(word) for word in _LETTERS.findall(subject)):
         name = subject if _looks_like_name(subject) else ""
         title = _titled(text) if text else "The Unknown"
-        note = NOTE_NAME.format(name=name) if name else NOTE_NO_WORDS
-        return Topic(title, name or FALLBACK_WORDS, note)
+        told = NOTE_NAME.format(name=name) if name else NOTE_NO_WORDS
+        return Topic(title, name or FALLBACK_WORDS, told)
     note = None
     if slips:
         typed_words, meant = zip(*slips.items(), strict=True)
