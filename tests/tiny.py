@@ -15,7 +15,7 @@ from training.music.commands import train
 
 def publish_essay(root: Path) -> None:
     """Train and publish the tiny writer in the registry at ``root / "registry"``."""
-    essays.publish(root, "tiny-essay", essays.trained(), candidates=3, plan_candidates=2)
+    essays.publish(root, "tiny-essay", essays.trained())
     Registry(root / "registry", shipped=None).move_alias("essay", "live", "tiny-essay")
 
 
