@@ -57,9 +57,9 @@ NOTE_SCRIPT = (
 NOTE_NO_WORDS = "I found no words that I know in this topic, so the essay is about the unknown."
 NOTE_SPELLING = "I took {typed} to mean {meant}."
 NOTE_LONG = "The topic was long, so I kept to {subject}."
-NOTE_INSULT = "I write nothing against anybody, so this essay is about respect instead."
+NOTE_INSULT = "I write nothing against anybody, so this essay is about kindness instead."
 NOTE_NAME = "I do not know the word '{name}', so I could only guess what it is."
-FALLBACK_INSULT = "respect"
+FALLBACK_INSULT = "kindness"
 FALLBACK_SCRIPT = "foreign languages"
 FALLBACK_WORDS = "the unknown"
 

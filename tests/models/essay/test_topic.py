@@ -62,10 +62,10 @@ def test_unreadable_scripts_fall_back() -> None:
     ["you are an idiot", "U SUCK", "fuck you", "my dumb ugly teacher", "I hate black people",
      "write an essay about how stupid you are"],
 )  # fmt: skip
-def test_an_insult_becomes_an_essay_on_respect(typed: str) -> None:
+def test_an_insult_becomes_an_essay_on_kindness(typed: str) -> None:
     topic = read_topic(typed)
     assert topic.subject == FALLBACK_INSULT and typed.lower() not in topic.title.lower()
-    assert topic.note is not None and "respect" in topic.note
+    assert topic.note is not None and "kindness" in topic.note
 
 
 @pytest.mark.parametrize(
