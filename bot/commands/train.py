@@ -46,7 +46,7 @@ SHOWN = 6
 LISTED = 15
 #: Bytes of a log that are handed over.
 LOG_BYTES = 500_000
-MINUTES = 20
+MINUTES = 15  # of learning; the gate takes a few more, and a style shall be ready in twenty
 #: What it takes to transcribe a recording of four minutes; only the first run has to.
 SECONDS_A_RECORDING = 8.0
 

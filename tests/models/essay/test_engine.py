@@ -240,14 +240,16 @@ def test_no_more_than_eight_words_are_copied_where_a_version_says_so(
     assert 4 < CopyIndex([text]).longest(again[1].done.text) <= 8
 
 
+NOTED = {"misspelt", "German", "Chinese", "noise", "control", "long", "one letter", "insult"}
+
+
 @pytest.mark.parametrize("kind", ODD)
 def test_any_topic_gives_an_essay(make: Callable[..., EssayEngine], kind: str) -> None:
     [listener] = write(make(), request(ODD[kind][:500], words=60))
     done = listener.done
     assert done.plan.title and abs(done.words - 60) <= 3
     assert "<" not in done.text
-    assert (done.note is not None) == (kind in {"misspelt", "German", "Chinese", "noise", "control",
-                                                "long", "one letter"}), done.note  # fmt: skip
+    assert (done.note is not None) == (kind in NOTED), done.note
 
 
 def test_cancelling_frees_the_slot_and_ends_the_events(make: Callable[..., EssayEngine]) -> None:
