@@ -163,7 +163,7 @@ async def test_what_people_wait_for_never_reads_every_row(sqlite_store: Store) -
     async with sqlite_store._db.read() as db:
         for statement, parameters in asked:
             found = await db.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
-            steps = [row[3] for row in found.all()]
+            steps = [row["detail"] for row in found.mappings()]
             assert steps and not any(step.startswith("SCAN requests") for step in steps), steps
 
 

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from models.music.dsp import RATE
 from models.music.transcriber.net import Net, load_ears
 from models.music.voices import DEFAULT_SOUNDFONT
-from tests.training.songs.test_transcribing import tune
+from tests.training.songs.tunes import tune
 from training.__main__ import app
 from training.songs import hearing, lessons
 from training.songs.hearing import Clip, learn, match, together
