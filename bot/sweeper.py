@@ -1,9 +1,12 @@
-"""Old files cleared away; the requests stay, and their results can be made again from them."""
+"""What is not kept for ever: old files, and what quotas count of those who were forgotten.
+
+The requests stay, and their results can be made again from them.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -26,13 +29,14 @@ class Sweeper:
 
     async def run(self) -> None:
         """Sweep for ever; what goes wrong once may go well the next time."""
-        while self._days:
+        while True:
             try:
-                await self.sweep()
+                await self._store.requests.drop_forgotten()
+                if self._days:
+                    await self.sweep()
             except Exception:
                 log.exception("sweeping failed")
-            await asyncio.sleep(SWEEP_SECONDS)
-        await asyncio.Event().wait()  # a part that ends would count as broken
+            await asyncio.sleep(min(SWEEP_SECONDS, _until_midnight(utc_now())))
 
     async def sweep(self) -> int:
         """Clear away the files of requests that are over and old; return of how many."""
@@ -48,3 +52,9 @@ class Sweeper:
         if cleared:
             log.info("old files cleared away", requests=cleared)
         return cleared
+
+
+def _until_midnight(now: datetime) -> float:
+    """Count the seconds of a day that are left: what is kept for a day goes when it is over."""
+    tomorrow = (now + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
+    return (tomorrow - now).total_seconds() + 1

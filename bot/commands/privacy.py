@@ -17,7 +17,7 @@ from bot.commands.common import Interaction, Refusal, house_of, upload_room, wor
 from bot.commands.menu import command
 from bot.commands.mine import fitting
 from bot.files import Shelf, existing
-from bot.store.shapes import Artifact, Offer, Rating, Request
+from bot.store.shapes import Artifact, Forgotten, Offer, Rating, Request
 from bot.words import Words
 
 
@@ -62,12 +62,15 @@ class PrivacyButton(SafeButton, template=r"gwp:(?P<act>export|forget|sure|keep)"
 async def _export(interaction: Interaction, say: Words) -> None:
     await interaction.response.defer(ephemeral=True, thinking=True)
     records, files = await _everything(interaction)
-    ratings = await house_of(interaction).store.ratings.by(interaction.user.id)
-    offers = await house_of(interaction).store.offers.by(interaction.user.id)
+    store, user = house_of(interaction).store, interaction.user.id
+    ratings = await store.ratings.by(user)
+    offers = await store.offers.by(user)
+    counted = await store.requests.forgotten(user)
     texts = {
         "requests.json": _json(records),
         "ratings.json": _json([_rating(r) for r in ratings]),
         "offers.json": _json([_offer(o) for o in offers]),
+        "counted.json": _json([_counted(c) for c in counted]),
     }
     room = min(upload_room(interaction), limits.UPLOAD_FILES)
     taken = fitting(files, room - sum(len(text.encode()) for text in texts.values()))
@@ -133,6 +136,14 @@ def _offer(offer: Offer) -> dict[str, Any]:
     }
 
 
+def _counted(forgotten: Forgotten) -> dict[str, Any]:
+    return {
+        "guild_id": str(forgotten.guild_id) if forgotten.guild_id else None,
+        "requests": forgotten.cost,
+        "last_asked_at": forgotten.last_asked_at.isoformat(),
+    }
+
+
 def archive(texts: Mapping[str, str], files: Sequence[Artifact]) -> bytes:
     """Put the records and files into a zip."""
     buffer = io.BytesIO()
@@ -149,7 +160,10 @@ def _json(records: Sequence[dict[str, Any]]) -> str:
 
 
 async def _forget(interaction: Interaction, say: Words) -> None:
-    """Cancel what is open, then delete every row and file of the person."""
+    """Cancel what is open, then delete every row and file of the person.
+
+    The count of the day outlives them for the rest of it, or the quotas would hold for nobody.
+    """
     house, user = house_of(interaction), interaction.user.id
     await interaction.response.defer()
     for request in await house.store.requests.unfinished("discord"):

@@ -26,6 +26,7 @@ from bot.store.shapes import (
     Artifact,
     Document,
     Event,
+    Forgotten,
     GuildSettings,
     NewDocument,
     NewRequest,
@@ -58,6 +59,7 @@ __all__ = [
     "Artifact",
     "Document",
     "Event",
+    "Forgotten",
     "GuildSettings",
     "NewDocument",
     "NewRequest",
@@ -104,12 +106,15 @@ class Store:
             async with engine.connect() as connection:
                 await connection.execution_options(writes=False)
                 found = await connection.run_sync(revision)
-        except (DBAPIError, OSError) as error:
+            if found != head():
+                raise StoreError(
+                    "The database is not up to date; run “python -m bot migrate” first."
+                )
+        except BaseException as error:
             await engine.dispose()
-            raise unreachable(error) from error
-        if found != head():
-            await engine.dispose()
-            raise StoreError("The database is not up to date; run “python -m bot migrate” first.")
+            if isinstance(error, DBAPIError | OSError):
+                raise unreachable(error) from error
+            raise
         return cls(Database(engine, clock))
 
     async def ping(self) -> None:

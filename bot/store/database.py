@@ -8,16 +8,13 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
-from sqlalchemy import Connection, event, make_url
+from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, InvalidRequestError, NoSuchModuleError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from bot.store.shapes import utc_now
-
-#: How long a writer of SQLite waits for another one, in ms.
-BUSY_TIMEOUT_MS = 10_000
+from bot.store.sqlite import SqliteEngine
 
 
 class StoreError(Exception):
@@ -25,21 +22,18 @@ class StoreError(Exception):
 
 
 def connect(url: str) -> AsyncEngine:
-    """Make an engine; for SQLite, in WAL and with transactions that begin as writers."""
+    """Make an engine; raise StoreError when there can be none of that address."""
     try:
         parsed = make_url(url)
         if parsed.get_backend_name() != "sqlite":
             return create_async_engine(url, pool_pre_ping=True)
         if parsed.database and parsed.database != ":memory:":
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-        engine = create_async_engine(url)
+        return SqliteEngine(url)
     except (ArgumentError, InvalidRequestError, NoSuchModuleError, ImportError) as error:
         raise StoreError("DATABASE_URL is not the address of a database I know.") from error
     except OSError as error:
         raise unreachable(error) from error
-    event.listen(engine.sync_engine, "connect", _prepare_sqlite)
-    event.listen(engine.sync_engine, "begin", _begin_sqlite)
-    return engine
 
 
 def unreachable(error: Exception) -> StoreError:
@@ -51,26 +45,6 @@ def unreachable(error: Exception) -> StoreError:
     if reason == "unable to open database file":  # SQLite does not say which, nor why
         reason += "; it must lie in a folder that can be written to, see DATA_DIR and DATABASE_URL"
     return StoreError(f"The database cannot be reached: {reason}.")
-
-
-def _prepare_sqlite(connection: Any, _record: object) -> None:
-    connection.isolation_level = None  # transactions begin below, not at the first change
-    cursor = connection.cursor()
-    for pragma in (
-        "journal_mode=WAL",
-        f"busy_timeout={BUSY_TIMEOUT_MS}",
-        "synchronous=NORMAL",
-        "foreign_keys=ON",
-    ):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
-
-
-def _begin_sqlite(connection: Connection) -> None:
-    # A transaction that reads first and writes later fails at once when another one wrote in
-    # between, whatever the timeout; a writer therefore takes its lock at the start.
-    writes = connection.get_execution_options().get("writes", True)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
 class Database:

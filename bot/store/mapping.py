@@ -13,6 +13,7 @@ from bot.store.shapes import (
     Artifact,
     Document,
     Event,
+    Forgotten,
     NewDocument,
     NewRequest,
     NewRun,
@@ -84,6 +85,11 @@ def event(row: Row[Any]) -> Event:
     """Read a change of state."""
     old = None if row.old is None else State(row.old)
     return Event(row.request_id, row.at, old, State(row.new), row.why)
+
+
+def forgotten(row: Row[Any]) -> Forgotten:
+    """Read what is still counted of a person who was forgotten."""
+    return Forgotten(row.user_id, row.guild_id, row.cost, row.last_asked_at)
 
 
 def rating(row: Row[Any]) -> Rating:

@@ -14,6 +14,7 @@ from sqlalchemy import (
     delete,
     false,
     func,
+    insert,
     select,
     update,
 )
@@ -22,9 +23,9 @@ from bot.parameters import SIZES, Kind
 from bot.store import mapping
 from bot.store.queue import turn
 from bot.store.recovery import Recovery
-from bot.store.shapes import Event, Page, Request, Standing
+from bot.store.shapes import Event, Forgotten, Page, Request, Standing
 from bot.store.states import FINAL, OPEN, State
-from bot.store.tables import events, requests
+from bot.store.tables import events, forgotten, requests
 
 __all__ = ["Requests"]
 
@@ -96,19 +97,26 @@ class Requests(Recovery):
         self, origin: str, user_id: int, guild_id: int | None, today: datetime
     ) -> Standing:
         """Count all that the door asks about, at once: people wait for the answer."""
-        mine = requests.c.user_id == user_id
+        mine, gone = (table.c.user_id == user_id for table in (requests, forgotten))
+        here, gone_here = (
+            false() if guild_id is None else table.c.guild_id == guild_id
+            for table in (requests, forgotten)
+        )
         waits = and_(requests.c.state == State.QUEUED, requests.c.origin == origin)
-        here = false() if guild_id is None else requests.c.guild_id == guild_id
         asked = select(
             _how_many(waits),
             _how_many(and_(mine, requests.c.state.in_(OPEN))),
-            _cost(mine, today),
-            _cost(and_(mine, here), today),
-            _cost(here, today),
+            _cost(mine, today) + _still_counted(gone, today),
+            _cost(and_(mine, here), today) + _still_counted(and_(gone, gone_here), today),
+            _cost(here, today) + _still_counted(gone_here, today),
             select(func.max(requests.c.created_at)).where(mine).scalar_subquery(),
+            select(func.max(forgotten.c.last_asked_at)).where(gone).scalar_subquery(),
         )
         async with self._db.read() as db:
-            return Standing(*(await db.execute(asked)).one())
+            *counts, last, last_gone = (await db.execute(asked)).one()
+        queued, still_open, mine_today, mine_here, all_here = counts
+        last_asked = max(filter(None, (last, last_gone)), default=None)
+        return Standing(queued, still_open, mine_today, mine_here, all_here, last_asked)
 
     async def durations(self, kind: Kind, limit: int = 50) -> list[tuple[int, float]]:
         """List sizes of the last finished requests and the seconds they took, newest first."""
@@ -160,11 +168,42 @@ class Requests(Recovery):
             return [mapping.event(row) for row in (await db.execute(asked)).all()]
 
     async def forget(self, user_id: int) -> list[int]:
-        """Delete a user's finished requests; return their numbers: nobody needs their files."""
+        """Delete a user's finished requests; return their numbers: nobody needs their files.
+
+        How many they were today is kept until the day is over, or nobody would have a quota.
+        """
         gone = and_(requests.c.user_id == user_id, requests.c.state.in_(FINAL))
+        counted = (
+            select(
+                requests.c.user_id,
+                requests.c.guild_id,
+                func.sum(case((requests.c.state == State.FAILED, 0), else_=_COST)),
+                func.max(requests.c.created_at),
+            )
+            .where(gone, requests.c.created_at >= _midnight(self._db.clock()))
+            .group_by(requests.c.user_id, requests.c.guild_id)
+        )
+        columns = ["user_id", "guild_id", "cost", "last_asked_at"]
         async with self._db.write() as db:
+            await db.execute(insert(forgotten).from_select(columns, counted))
             deleted = await db.execute(delete(requests).where(gone).returning(requests.c.id))
             return sorted(deleted.scalars())
+
+    async def forgotten(self, user_id: int) -> list[Forgotten]:
+        """List what is still counted of a user's deleted requests, by guild."""
+        asked = (
+            select(forgotten)
+            .where(forgotten.c.user_id == user_id)
+            .order_by(func.coalesce(forgotten.c.guild_id, 0), forgotten.c.id)
+        )
+        async with self._db.read() as db:
+            return [mapping.forgotten(row) for row in (await db.execute(asked)).all()]
+
+    async def drop_forgotten(self) -> int:
+        """Delete what was counted of days that are over; return how many rows."""
+        over = forgotten.c.last_asked_at < _midnight(self._db.clock())
+        async with self._db.write() as db:
+            return (await db.execute(delete(forgotten).where(over))).rowcount
 
     async def _list(self, asked: Select[tuple[object, ...]]) -> list[Request]:
         async with self._db.read() as db:
@@ -180,9 +219,21 @@ def _how_many(where: ColumnElement[bool]) -> ScalarSelect[int]:
     return select(func.count()).select_from(requests).where(where).scalar_subquery()
 
 
+#: A record counts as many times as it has tracks.
+_COST = case((requests.c.kind == "album", requests.c.parameters["tracks"].as_integer()), else_=1)
+
+
 def _cost(where: ColumnElement[bool], since: datetime) -> ScalarSelect[int]:
     """Count what was asked for; our own failures do not count."""
-    tracks = requests.c.parameters["tracks"].as_integer()
-    cost = func.sum(case((requests.c.kind == "album", tracks), else_=1))
     counted = and_(where, requests.c.created_at >= since, requests.c.state != State.FAILED)
-    return select(func.coalesce(cost, 0)).where(counted).scalar_subquery()
+    return select(func.coalesce(func.sum(_COST), 0)).where(counted).scalar_subquery()
+
+
+def _still_counted(where: ColumnElement[bool], since: datetime) -> ScalarSelect[int]:
+    """Count what was asked for by those whose requests are deleted."""
+    counted = and_(where, forgotten.c.last_asked_at >= since)
+    return select(func.coalesce(func.sum(forgotten.c.cost), 0)).where(counted).scalar_subquery()
+
+
+def _midnight(moment: datetime) -> datetime:
+    return moment.replace(hour=0, minute=0, second=0, microsecond=0)

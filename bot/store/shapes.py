@@ -134,6 +134,17 @@ class Page:
 
 
 @dataclass(frozen=True)
+class Forgotten:
+    """What the day's quotas still count after somebody's requests were deleted."""
+
+    user_id: int
+    guild_id: int | None
+    #: A record costs as many requests as it has tracks.
+    cost: int
+    last_asked_at: datetime
+
+
+@dataclass(frozen=True)
 class Event:
     """One change of state of one request."""
 

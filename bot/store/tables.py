@@ -104,6 +104,20 @@ Index(
     postgresql_where=text("state = 'running' AND user_id <> 0"),
 )
 
+#: How much people asked for, today, whose requests were deleted as they wished; gone tomorrow.
+forgotten = Table(
+    "forgotten",
+    metadata,
+    Column("id", RowId, primary_key=True, autoincrement=True),
+    Column("user_id", BigInteger, nullable=False),
+    Column("guild_id", BigInteger),
+    Column("cost", Integer, nullable=False),
+    Column("last_asked_at", UtcTime, nullable=False),
+    Index("ix_forgotten_user_id", "user_id"),
+    Index("ix_forgotten_guild_id", "guild_id"),
+    Index("ix_forgotten_last_asked_at", "last_asked_at"),
+)
+
 artifacts = Table(
     "artifacts",
     metadata,

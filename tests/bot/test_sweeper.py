@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from bot.files import Shelf
 from bot.store import Store
-from bot.sweeper import Sweeper
+from bot.sweeper import SWEEP_SECONDS, Sweeper
 from tests.bot.store.rows import essay
 
 
@@ -56,6 +57,33 @@ async def test_a_sweeper_never_ends_and_sweeps_only_when_told_to(
     await asyncio.sleep(0.02)
     assert not task.done() and old.exists() is (days == 0)
     task.cancel()
+
+
+@pytest.mark.parametrize("days", [0, 30])
+async def test_what_is_counted_of_the_forgotten_goes_as_the_day_ends(
+    sqlite_store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, days: int
+) -> None:
+    now = datetime(2026, 1, 2, 23, 59, 58, tzinfo=UTC)
+    sqlite_store._db.clock = lambda: now
+    monkeypatch.setattr("bot.sweeper.utc_now", lambda: now)
+    await sqlite_store.requests.create(essay(1))
+    await sqlite_store.requests.request_cancel(1)
+    await sqlite_store.requests.forget(1)
+    pauses: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        nonlocal now
+        pauses.append(seconds)
+        if len(pauses) == 2:
+            raise asyncio.CancelledError
+        assert len(await sqlite_store.requests.forgotten(1)) == 1
+        now += timedelta(seconds=seconds)
+
+    monkeypatch.setattr("bot.sweeper.asyncio.sleep", sleep)
+    with pytest.raises(asyncio.CancelledError):
+        await Sweeper(sqlite_store, Shelf(tmp_path), days).run()
+    assert pauses == [3.0, SWEEP_SECONDS]
+    assert await sqlite_store.requests.forgotten(1) == []
 
 
 async def test_a_sweep_that_fails_is_followed_by_others(

@@ -272,6 +272,25 @@ async def test_privacy_forgets_after_a_second_word(world: World, service: FakeSe
     assert (await world.store.ratings.by_version()) == {}
 
 
+async def test_being_forgotten_gives_nobody_another_quota(world: World) -> None:
+    await world.store.guilds.change(world.guild.id, user_daily_limit=1)
+    await essay(world)
+    result = await world.alice.slash(world.channel, "privacy")
+    assert "until midnight (UTC), how much you asked for" in result.response.embeds[0].description
+    await world.alice.click(result.response, custom_id="gwp:forget")
+    assert "until midnight (UTC)" in result.response.content
+    await world.alice.click(result.response, custom_id="gwp:sure")
+    assert result.response.content.startswith("Done: 1 request")
+    assert (await world.store.requests.history(world.alice.id)).total == 0
+    refused = await world.alice.slash(world.channel, "essay", topic="the moon")
+    assert refused.ephemeral and "today" in refused.response.content
+    again = await world.alice.slash(world.channel, "privacy")
+    packed = await world.alice.click(again.response, custom_id="gwp:export")
+    with await archive(packed.response) as files:
+        (counted,) = json.loads(files.read("counted.json"))
+    assert (counted["guild_id"], counted["requests"]) == (str(world.guild.id), 1)
+
+
 # sync
 
 

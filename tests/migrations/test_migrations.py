@@ -110,6 +110,8 @@ async def test_from_each_version_the_data_is_kept(empty_url: str, version: str) 
         assert [style.key for style in await store.styles.of(5, "essay")] == ["s1"]
         assert [document.file for document in await store.documents.of(1)] == [f"{'0' * 64}.txt"]
         assert [offer.request_id for offer in await store.offers.open(1)] == [1]
+    if "forgotten" in tables:
+        assert [one.cost for one in await store.requests.forgotten(2**60)] == [4]
     await store.close()
 
 
@@ -180,5 +182,6 @@ ROWS: Mapping[str, Mapping[str, object]] = {
         "added_by": 2**60,
         "added_at": NOW,
     },
+    "forgotten": {"user_id": 2**60, "guild_id": 5, "cost": 4, "last_asked_at": NOW},
     "offers": {"request_id": 1, "style_id": 1, "user_id": 2**60, "offered_at": NOW},
 }
