@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import threading
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -37,6 +38,22 @@ def hardly_nicer() -> Iterator[None]:
         patch.setattr("bot.priority.SERVICE", 1)
         patch.setattr("bot.priority.TRAINING", 2)
         yield
+
+
+@pytest.fixture(autouse=True)
+def connections_are_closed() -> Iterator[None]:
+    """Fail the test that leaves a connection to SQLite behind, not the next one it disturbs.
+
+    Its thread has an answer for a loop that has gone, or a transaction that nobody will end.
+    """
+    before = _connections()
+    yield
+    left = _connections() - before
+    assert not left, f"left open by this test: {sorted(thread.name for thread in left)}"
+
+
+def _connections() -> set[threading.Thread]:
+    return {thread for thread in threading.enumerate() if "_connection_worker" in thread.name}
 
 
 @pytest.fixture

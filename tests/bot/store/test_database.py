@@ -1,11 +1,18 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any
 
+import aiosqlite
+import pytest
 from sqlalchemy import text
 
-from bot.store import Store
-from bot.store.database import BUSY_TIMEOUT_MS, Database, connect
+from bot.store import Store, StoreError, migrate
+from bot.store.database import Database, connect
+from bot.store.sqlite import BUSY_TIMEOUT_MS
 from tests.bot.store.rows import essay
 
 
@@ -55,3 +62,68 @@ async def test_a_change_that_fails_leaves_nothing(database_url: str) -> None:
     assert await store.requests.get(made.id) == made
     await database.engine.dispose()
     await store.close()
+
+
+async def open_nowhere(_: str) -> None:
+    with pytest.raises(StoreError):
+        await migrate("sqlite+aiosqlite:////")
+
+
+async def open_what_is_not_migrated(url: str) -> None:
+    with pytest.raises(StoreError):
+        await Store.open(f"{url}.new")
+
+
+async def give_up_while_opening(url: str) -> None:
+    opening = asyncio.create_task(Store.open(url))
+    await asyncio.sleep(0.005)
+    opening.cancel()
+    await asyncio.wait({opening})
+
+
+async def give_up_a_statement_twice(url: str) -> None:
+    store = await Store.open(url)
+    asking = asyncio.create_task(store.requests.depth())
+    for _ in range(2):
+        await asyncio.sleep(0.005)
+        asking.cancel()
+    await asyncio.wait({asking})
+    await store.close()
+
+
+async def close_what_somebody_holds(url: str) -> None:
+    store = await Store.open(url)
+    holding = store._db.read()
+    await holding.__aenter__()
+    await store.close()
+
+
+@pytest.mark.parametrize(
+    "live",
+    [
+        open_nowhere,
+        open_what_is_not_migrated,
+        give_up_while_opening,
+        give_up_a_statement_twice,
+        close_what_somebody_holds,
+    ],
+)
+def test_no_thread_outlives_its_loop(
+    sqlite_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    live: Callable[[str], Coroutine[Any, Any, None]],
+) -> None:
+    """As on a busy machine, where a thread is slow to hear that it is to end."""
+    stop = aiosqlite.Connection.stop
+
+    def slowly(connection: aiosqlite.Connection) -> asyncio.Future[None] | None:
+        connection._tx.put_nowait((None, lambda: time.sleep(0.05)))
+        return stop(connection)
+
+    monkeypatch.setattr(aiosqlite.Connection, "stop", slowly)
+    broken: list[object] = []
+    monkeypatch.setattr(threading, "excepthook", broken.append)
+    before = threading.active_count()
+    with asyncio.Runner() as runner:
+        runner.run(live(sqlite_url))
+    assert threading.active_count() == before and not broken
