@@ -19,6 +19,9 @@ log = structlog.get_logger()
 #: Longest time that all patterns of a guild may take on what is looked at together, in seconds.
 PATTERN_SECONDS = 0.2
 _WORD = regex.compile(r"[\p{L}\p{N}]+")
+_LETTER = r"[\p{L}\p{N}]"
+#: What may stand around a listed word without being part of it.
+_AROUND = regex.compile(rf"^[\"'“‘„«(\[¿¡]+(?={_LETTER})|(?<={_LETTER})[\"'“”’»)\].,;:!?]+$")
 
 
 class PatternError(ValueError):
@@ -32,12 +35,20 @@ def fold(text: str) -> str:
     return unicodedata.normalize("NFKC", "".join(kept))
 
 
+def shows(word: str) -> bool:
+    """Say whether there is anything to see in a word, and so to look for."""
+    return bool(fold(word).strip())
+
+
 class Filter:
     """What one guild does not allow."""
 
     def __init__(self, words: tuple[str, ...] = (), patterns: tuple[str, ...] = ()) -> None:
         """Compile the lists; raise PatternError for a pattern that is none."""
-        self._words = frozenset(" ".join(_words_of(word)) for word in words) - {""}
+        seen = [_AROUND.sub("", " ".join(fold(word).split())) for word in words if shows(word)]
+        plain = {word for word in seen if _is_letter(word[0]) and _is_letter(word[-1])}
+        self._words = frozenset(" ".join(_words_of(word)) for word in plain)
+        self._signs = [regex.compile(_as_written(word)) for word in {*seen} - plain]
         try:
             self._patterns = [regex.compile(pattern, regex.IGNORECASE) for pattern in patterns]
         except regex.error as error:
@@ -45,7 +56,7 @@ class Filter:
 
     def __bool__(self) -> bool:
         """Say whether anything is not allowed."""
-        return bool(self._words or self._patterns)
+        return bool(self._words or self._signs or self._patterns)
 
     def blocks(self, *texts: str | None) -> bool:
         """Say whether any text has a blocked word or matches a blocked pattern."""
@@ -56,6 +67,10 @@ class Filter:
         spaced = f" {' '.join(_words_of(text))} "
         if any(f" {word} " in spaced for word in self._words):
             return True
+        if self._signs:
+            line = " ".join(text.split())
+            if any(sign.search(line) for sign in self._signs):
+                return True
         return any(_matches(pattern, text, end - time.monotonic()) for pattern in self._patterns)
 
 
@@ -73,6 +88,17 @@ def filter_of(settings: GuildSettings) -> Filter:
 
 def _words_of(text: str) -> list[str]:
     return [match.group() for match in _WORD.finditer(fold(text))]
+
+
+def _is_letter(character: str) -> bool:
+    return _WORD.match(character) is not None
+
+
+def _as_written(word: str) -> str:
+    """Look for a word like “c++” or “:)”; only next to a letter of its own it must end there."""
+    before = rf"(?<!{_LETTER})" if _is_letter(word[0]) else ""
+    after = rf"(?!{_LETTER})" if _is_letter(word[-1]) else ""
+    return f"{before}{regex.escape(word)}{after}"
 
 
 def _matches(pattern: regex.Pattern[str], text: str, seconds: float) -> bool:

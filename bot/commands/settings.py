@@ -22,7 +22,7 @@ from bot.commands.common import (
 from bot.commands.menu import AdminGroup, options, text
 from bot.commands.settings_view import filters, overview
 from bot.commands.suggestions import Suggest, forgiving, styles_for
-from bot.filters import Filter, PatternError
+from bot.filters import Filter, PatternError, shows
 from bot.parameters import FAMILY, Kind
 from bot.store.shapes import GuildSettings
 from bot.store.styles import pick
@@ -133,6 +133,8 @@ async def filter_(
     chosen = await _chosen(interaction)
     changes: dict[str, Any] = {}
     if word is not None:
+        if action == "add" and not shows(word):
+            raise Refusal("settings.word_unseen")
         changes["blocked_words"] = _changed(chosen.blocked_words, word, action)
     if pattern is not None:
         try:

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from bot.filters import PATTERN_SECONDS, Filter, PatternError, blocked, filter_of, fold
+from bot.filters import PATTERN_SECONDS, Filter, PatternError, blocked, filter_of, fold, shows
 from bot.store import GuildSettings
 
 
@@ -24,6 +24,39 @@ def test_only_whole_words_are_blocked(text: str | None) -> None:
 def test_phrases_are_found_across_punctuation() -> None:
     blocker = Filter(words=("very bad",))
     assert blocker.blocks("A very, BAD thing") and not blocker.blocks("very nice, bad")
+
+
+@pytest.mark.parametrize(
+    ("word", "blocked", "free"),
+    [
+        (
+            "c++",
+            ["C++", "I write c++.", "(c++)", "ｃ＋＋", "c++11"],
+            ["c", "c+", "abc++", "vitamin c"],
+        ),
+        ("C#", ["c#", "in C# or F#", "c#!"], ["c", "music#", "C major"]),
+        (":)", [":)", "fine:)", ": ) :)", "a :) b"], [":", ":(", "a: (b)", ": )"]),
+        ("$100", ["for $100!", "US$100"], ["$1000", "100", "$ 100"]),
+        (".net", ["in .NET 8", "asp.net"], ["net", "fishing net", ".network"]),
+        ("🍆", ["so 🍆🍆", "🍆"], ["🍅"]),
+        ("<3  u", ["i <3 u", "<3\nU"], ["<3", "<3 us"]),
+        ("bad!", ["bad", "so bad."], ["badly"]),
+        ("“very bad”", ["very, bad"], ["very"]),
+    ],
+)
+def test_words_with_symbols_match_as_they_are_written(
+    word: str, blocked: list[str], free: list[str]
+) -> None:
+    blocker = Filter(words=(word,))
+    assert [text for text in blocked if not blocker.blocks(text)] == []
+    assert [text for text in free if blocker.blocks(text)] == []
+
+
+def test_a_word_of_which_nothing_is_seen_blocks_nothing() -> None:
+    for word in ("\u200b", " \u0301 ", ""):
+        assert not shows(word)
+        assert not Filter(words=(word,)).blocks("anything \u200b at all")
+    assert shows("c++") and shows(":)") and shows("naïve")
 
 
 def test_patterns_match_what_is_seen() -> None:

@@ -74,6 +74,12 @@ async def test_settings_bind_what_is_asked_here_and_nowhere_else(
     request = await world.done(number)  # the model itself says "sea"
     assert request.state is State.REFUSED
     assert "does not allow" in (world.embed(request).description or "")
+    assert await set_(world, manager, "filter", action="add", word="c++") == "Saved."
+    result = await world.alice.slash(world.channel, "essay", topic="why C++ lives")
+    assert "does not allow that wording" in result.response.content
+    assert await set_(world, manager, "filter", action="remove", word="c++") == "Saved."
+    refused = await set_(world, manager, "filter", action="add", word="\u200b")
+    assert "nothing to see in that word" in refused
     refused = await set_(world, manager, "filter", action="add", pattern="(")
     assert "not a pattern" in refused
     assert "Sea" in await set_(world, manager, "filter", action="add")
