@@ -179,7 +179,7 @@ def _style(value: object, default: str | None, kind: Kind, styles: Styles) -> st
         return wanted[:64]  # the service, when it is back, knows better
     found = styles.find(kind, wanted)
     if found is None:
-        choices = ", ".join(style.name for style in known)
+        choices = ", ".join(style.name for style in styles.offered(kind))
         raise WrongValue(Sentence("style_unknown", value=_shown(wanted), choices=choices))
     return found
 

@@ -14,10 +14,9 @@ from bot.parameters import FAMILY, Parameters
 from bot.sentences import Sentence
 from bot.store import GuildSettings, Outcome, Store, Style
 from bot.store.styles import pick
+from bot.styles import OWN
 from models.registry import Registry
 
-#: The style whose texts and songs a training run of a guild's documents reads.
-OWN = "own"
 _ALIAS = re.compile(r"s(\d{1,18})\.live")
 
 

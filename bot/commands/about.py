@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import discord
@@ -10,9 +11,10 @@ import discord
 from bot import cards, limits
 from bot.commands.common import Interaction, house_of, words_for
 from bot.commands.menu import command
+from bot.parameters import Kind
 from bot.store.states import State
 from bot.words import Words
-from models.contract import Family, ModelInfo
+from models.contract import Family, ModelInfo, StyleInfo
 
 #: The service is asked anew, but only as long as the answer still comes in time.
 PATIENCE = 1.5
@@ -25,11 +27,12 @@ async def about(interaction: Interaction) -> None:
     embed = discord.Embed(
         title=say("about.title"), description=say("about.text"), colour=cards.GREEN
     )
-    models = [house.styles.model(kind) for kind in ("essay", "beat")]
-    for model in models:
+    kinds: tuple[Kind, ...] = ("essay", "beat")
+    models = {kind: house.styles.model(kind) for kind in kinds}
+    for kind, model in models.items():
         if model is not None:
-            _add_model(say, embed, model)
-    if not any(models):
+            _add_model(say, embed, model, house.styles.offered(kind))
+    if not any(models.values()):
         embed.add_field(name=say("about.health"), value=say("about.no_models"), inline=False)
     depth = await house.store.requests.depth()
     queue = say(
@@ -43,9 +46,11 @@ async def about(interaction: Interaction) -> None:
     await interaction.response.send_message(embed=embed, ephemeral=True)
 
 
-def _add_model(say: Words, embed: discord.Embed, model: ModelInfo) -> None:
+def _add_model(
+    say: Words, embed: discord.Embed, model: ModelInfo, offered: Sequence[StyleInfo]
+) -> None:
     family = say("about.essay" if model.family is Family.ESSAY else "about.music")
-    styles = ", ".join(style.name for style in model.styles) or say("about.no_styles")
+    styles = ", ".join(style.name for style in offered) or say("about.no_styles")
     line = say(
         "about.model_line",
         parameters=f"{model.parameters / 1e6:.1f}",

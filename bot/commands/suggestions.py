@@ -51,7 +51,7 @@ def styles_for(kind: Kind) -> Suggest[str]:
             ),
             *(
                 Choice(name=_label(style.name, style.description), value=style.name)
-                for style in house.styles.of(kind)
+                for style in house.styles.offered(kind)
                 if wanted in style.name.casefold() or wanted in style.description.casefold()
             ),
         ][:CHOICES]

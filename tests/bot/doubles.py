@@ -103,6 +103,7 @@ class ScriptedClient:
 
     def __init__(self, *scripts: Script) -> None:
         self.scripts = list(scripts)
+        self.styles: tuple[StyleInfo, ...] = STYLES
         self.asked: list[EssayRequest | BeatRequest | AlbumRequest] = []
         self.open = 0
         self.most_open = 0
@@ -152,7 +153,7 @@ class ScriptedClient:
             self.open -= 1
 
     async def models(self) -> Models:
-        return Models(models=tuple(_model(family) for family in Family))
+        return Models(models=tuple(_model(family, self.styles) for family in Family))
 
     def _enter(self, request: EssayRequest | BeatRequest | AlbumRequest) -> Script:
         self.asked.append(request)
@@ -161,11 +162,11 @@ class ScriptedClient:
         return self._next()
 
 
-def _model(family: Family) -> ModelInfo:
+def _model(family: Family, styles: tuple[StyleInfo, ...]) -> ModelInfo:
     return ModelInfo(
         family=family,
         version=f"{family}-1",
-        styles=STYLES,
+        styles=styles,
         default_style="general",
         parameters=1,
         licence="MIT",

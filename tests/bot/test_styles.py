@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
 from bot.styles import Styles
 from models.client import GenerationUnavailable
-from models.contract import Models
+from models.contract import Models, StyleInfo
 from tests.bot.doubles import STYLES, ScriptedClient
 
 
@@ -49,6 +50,22 @@ async def test_styles_are_found_however_they_are_written() -> None:
     assert styles.find("essay", "letter") is None
     model = styles.model("essay")
     assert model is not None and model.version == "essay-1"
+
+
+async def test_the_loose_files_of_a_shipped_corpus_are_no_style_to_offer(tmp_path: Path) -> None:
+    """A version trained here has learned its community's own texts or songs under that name."""
+    source = ScriptedClient()
+    source.styles = (*STYLES, StyleInfo(name="own", description="A community's own style."))
+    styles = Styles(source, shipped=tmp_path)
+    await styles.refresh()
+    assert [style.name for style in styles.offered("beat")] == ["general", "Letters", "own"]
+    (tmp_path / "music" / "music-1").mkdir(parents=True)
+    (tmp_path / "music" / "music-1" / "MANIFEST.json").touch()
+    await styles.refresh()
+    assert [style.name for style in styles.offered("beat")] == ["general", "Letters"]
+    assert [style.name for style in styles.offered("album")] == ["general", "Letters"]
+    assert [style.name for style in styles.offered("essay")] == ["general", "Letters", "own"]
+    assert styles.find("beat", "own") == "own"  # what was asked for with it can be asked for again
 
 
 async def test_keeping_asks_again_soon_after_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -66,6 +66,7 @@ class FakeService:
         #: Raised by the next requests, one each.
         self.faults: list[GenerationError] = []
         self.healthy = True
+        self.beat_styles: tuple[StyleInfo, ...] = BEAT_STYLES
         self.styles_asked = 0
         self.essays: list[EssayRequest] = []
         self.beats: list[BeatRequest] = []
@@ -191,7 +192,9 @@ class FakeService:
                 device="cpu",
             )
 
-        return Models(models=(info(Family.ESSAY, ESSAY_STYLES), info(Family.MUSIC, BEAT_STYLES)))
+        return Models(
+            models=(info(Family.ESSAY, ESSAY_STYLES), info(Family.MUSIC, self.beat_styles))
+        )
 
     async def reload(self, family: Family, ref: str = "live") -> Reloaded:
         """Do as if a model were loaded."""

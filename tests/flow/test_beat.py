@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from simcord.backend.errors import OptionError
 
 from bot.store import State
-from models.contract import KEYS
+from models.contract import KEYS, StyleInfo
+from tests.flow import styles
 from tests.flow.fake_service import FakeService
 from tests.flow.world import World, acts
 
@@ -103,3 +105,27 @@ async def test_an_unknown_style_gets_one_sentence(world: World) -> None:
 async def test_styles_are_offered(world: World) -> None:
     offered = await world.alice.autocomplete(world.channel, "beat", "style", "LO")
     assert [choice["value"] for choice in offered] == ["lofi"]
+
+
+async def test_the_loose_files_of_a_shipped_model_are_not_offered_as_a_style(
+    world: World, service: FakeService, tmp_path: Path
+) -> None:
+    service.beat_styles += (StyleInfo(name="own", description="A community's own style."),)
+    (tmp_path / "music" / "music-test").mkdir(parents=True)
+    (tmp_path / "music" / "music-test" / "MANIFEST.json").touch()
+    world.house.styles._shipped = tmp_path
+    assert await world.house.styles.refresh()
+    manager = styles.manager(world, "manager")
+    for command, option in (("beat", "style"), ("album", "style"), ("settings style", "beat")):
+        offered = await manager.autocomplete(world.channel, command, option, "")
+        assert [choice["value"] for choice in offered] == ["lofi", "house"], command
+    about = await world.bob.slash(world.channel, "about")
+    fields = {field.name: field.value for field in about.response.embeds[0].fields}
+    assert fields["Beats: music-test"].endswith("lofi, house")
+    refused = await world.bob.slash(world.channel, "beat", style="polka")
+    assert refused.response.content.endswith("one of lofi, house.")
+    number = await world.ask(world.alice, "beat", style="own")  # an old request names it
+    request = await world.done(number)
+    again = await world.alice.click(world.message(request), custom_id=f"gw:again:{number}")
+    assert (await world.done(world.number(again))).state is State.DONE
+    assert [asked.style for asked in service.beats] == ["own", "own"]
