@@ -59,13 +59,15 @@ class Ground:
         await asyncio.to_thread(self._check_disk)
 
     async def resumable(self, run: Run) -> bool:
-        """Say whether a run that ended left a checkpoint that no other run has gone on from."""
+        """Say whether a run that ended left something that no other run has gone on from.
+
+        That is a checkpoint, or recordings that it was turning into MIDI: what was heard is kept.
+        """
         if run.state not in (RunState.STOPPED, RunState.FAILED) or run.run_dir is None:
             return False
         if await self._store.runs.resumed(run.id):
             return False
-        found = Path(run.run_dir).glob("**/checkpoint.json")
-        return await asyncio.to_thread(any, found)
+        return await asyncio.to_thread(_begun, Path(run.run_dir))
 
     async def check_resume(self, run: Run) -> None:
         """Refuse to go on with a run that left no checkpoint, or whose documents have changed."""
@@ -119,6 +121,12 @@ class Ground:
         self._settings.runs_dir.mkdir(parents=True, exist_ok=True)
         if shutil.disk_usage(self._settings.runs_dir).free < DISK_NEEDED:
             raise RunRefused(Sentence("run_disk"))
+
+
+def _begun(folder: Path) -> bool:
+    """Say whether a run's folder holds anything to go on from."""
+    hearing = folder / "corpus" / HEARD
+    return hearing.is_dir() or any(folder.glob("**/checkpoint.json"))
 
 
 def style_key(run: Run) -> str | None:

@@ -15,6 +15,8 @@ from bot.training_process import TrainingProcess
 
 #: Evaluation and the gate come on top of the minutes asked for.
 OVERTIME_SECONDS = 30 * 60.0
+#: The phase in which recordings become MIDI, before the minutes asked for begin.
+HEARING = "transcribe"
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,8 @@ class RunWatch:
         asked_at: float | None = None
         while self._child.alive():
             await self._child.wait(self._pace.look)
-            await self._report(run)
+            if await self._report(run) == HEARING:
+                begun = time.monotonic()  # every recording that was heard earns the run its time
             run = await self._store.runs.get(run.id) or run
             late = time.monotonic() - begun > run.minutes * 60 + OVERTIME_SECONDS
             if run.stop_requested or late:
@@ -62,10 +65,13 @@ class RunWatch:
         await self._report(run)
         return run
 
-    async def _report(self, run: Run) -> None:
+    async def _report(self, run: Run) -> str | None:
+        """Carry what is new to the row; name the phase it is about."""
         progress = await asyncio.to_thread(self._child.progress)
-        if progress is not None:
-            await self._store.runs.report(run.id, progress)
+        if progress is None:
+            return None
+        await self._store.runs.report(run.id, progress)
+        return str(progress.get("phase"))
 
     def _press(self, asked_for: float) -> None:
         """Make a child stop that was asked some seconds ago, at first gently."""

@@ -166,6 +166,18 @@ async def folder(office: Office, run: Run) -> str:
     return str(now.run_dir)
 
 
+async def test_a_run_that_ended_while_recordings_were_heard_goes_on(office: Office) -> None:
+    run = await office.end_of(await office.begin("crash"))
+    (Path(str(run.run_dir)) / "own" / "checkpoint.json").unlink()
+    with pytest.raises(RunRefused, match="no checkpoint"):
+        await office.keeper.resume(run, by=1)
+    (Path(str(run.run_dir)) / "corpus" / "heard").mkdir(parents=True)
+    again = await office.keeper.resume(run, by=1)
+    again = await office.until(again, lambda now: now.finished_at)
+    assert (again.resumes, again.run_dir) == (run.id, run.run_dir)
+    assert "--resume" in training_command(again, Path(str(again.run_dir)), office.settings)
+
+
 async def test_nothing_starts_on_an_empty_corpus_or_outside_the_limits(office: Office) -> None:
     with pytest.raises(RunRefused, match="nothing to learn from"):
         await office.keeper.start(Family.MUSIC, 5, by=1)

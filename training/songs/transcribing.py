@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import asdict, dataclass, fields, replace
 from multiprocessing import get_context
 from pathlib import Path
@@ -80,6 +80,8 @@ def transcribe_folder(
                     remember(outcome, out, memory)
             done.append(outcome)
             say(outcome, len(done), len(files))
+    order = {path.relative_to(folder).as_posix(): number for number, path in enumerate(files)}
+    done.sort(key=lambda outcome: order[outcome.file])
     rewrite(out / REPORT, map(asdict, done))
     rewrite(out / SUMMARY, [summary_of(done)])
     return done
@@ -89,7 +91,7 @@ def _outcomes(
     files: Sequence[Path], folder: Path, out: Path, known: Mapping[str, Outcome], jobs: int,
     memory: Path | None,
 ) -> Iterator[Outcome]:  # fmt: skip
-    """Give the outcome of every file in order; those that are new come from the workers."""
+    """Give the outcome of every file; those that are new come from the workers, when ready."""
     seen: dict[str, str] = {}
     waiting: list[Outcome | Future[Outcome]] = []
     # Forking a process whose libraries run threads may hang: each worker starts afresh.
@@ -110,13 +112,25 @@ def _outcomes(
             else:
                 waiting.append(transcribe_file(Work(path, name, sha256), out))
             seen.setdefault(sha256, name)
-            while waiting and (len(waiting) > jobs * _AHEAD or not isinstance(waiting[0], Future)):
-                yield _result(waiting.pop(0))
-        for outcome in waiting:
-            yield _result(outcome)
+            yield from _ready(waiting, jobs * _AHEAD)
+        yield from _ready(waiting, 0)
     finally:
         if pool:
             pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _ready(waiting: list[Outcome | Future[Outcome]], most: int) -> Iterator[Outcome]:
+    """Take out what is ready, until no more than ``most`` are waited for.
+
+    A short song does not wait for a long one before it: what is not told is lost by a stop.
+    """
+    while True:
+        ready = [o for o in waiting if not isinstance(o, Future) or o.done()]
+        waiting[:] = [o for o in waiting if o not in ready]
+        yield from map(_result, ready)
+        if len(waiting) <= most:
+            return
+        wait([o for o in waiting if isinstance(o, Future)], return_when=FIRST_COMPLETED)
 
 
 def _result(outcome: Outcome | Future[Outcome]) -> Outcome:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 
 import numpy as np
 import pretty_midi
@@ -141,6 +143,31 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.M
     (out / str(outcomes[1].midi)).unlink()
     transcribe_folder(folder, out, say=lambda *_: None)
     assert heard[4:] == [b"c" * 9], "a file whose MIDI is gone is made again"
+
+
+def test_a_short_song_is_told_before_a_long_one_is_heard(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in "ab":
+        (tmp_path / f"{name}.mp3").write_text(name)
+    short_is_told = Event()
+
+    def analyse(data: bytes, **_: object) -> Transcription:
+        if data == b"a":
+            short_is_told.wait(20)
+        return fake(12)
+
+    def say(outcome: Outcome, *_: int) -> None:
+        told.append(outcome.file)
+        short_is_told.set()
+
+    told: list[str] = []
+    monkeypatch.setattr(transcribing, "analyse", analyse)
+    monkeypatch.setattr(transcribing, "ProcessPoolExecutor", lambda n, _: ThreadPoolExecutor(n))
+    outcomes = transcribe_folder(tmp_path, tmp_path / "out", jobs=2, say=say)
+    assert told == ["b.mp3", "a.mp3"], "a stop would lose what was not told yet"
+    assert [o.file for o in outcomes] == ["a.mp3", "b.mp3"]
+    assert read_report(tmp_path / "out") == outcomes
 
 
 def test_what_was_heard_is_remembered_for_other_runs(
