@@ -21,7 +21,7 @@ class Recipe:
     """How words are learned."""
 
     seed: int = 1
-    rows: int = 32
+    rows: int = 24
     length: int = 70  # words of one truncated back-propagation, drawn anew around this
     rate: float = 3e-3
     warmup: int = 200  # steps
