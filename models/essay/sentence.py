@@ -93,6 +93,7 @@ class SentenceCandidate:
         self._novelty = novelty
         self._quoted = begun.count('"') % 2 == 1
         self._must_close = False
+        self._stranded = False  # inside a word that would be a stump, whatever came next
         self._whole: list[str] = words_of(begun)  # words that cannot change any more
         self._partial = ""
         self._before = lexicon.encode(f" {begun}") if begun else []
@@ -137,9 +138,13 @@ class SentenceCandidate:
     def accepts(self, token: int) -> bool:
         """Refuse a token that spells no known word, copies too far, or has no place here."""
         piece = self._lexicon.texts[token]
-        return self._fits(piece) and (
-            self._novelty is None or self._novelty.allows(self.text, piece)
-        )
+        if self._stranded or not self._fits(piece):
+            return False
+        if self._novelty is None or self._novelty.allows(self.text, piece):
+            return True
+        # Another token would end the word early: "don" for "don't". So nothing may follow.
+        self._stranded = bool(self.tokens) and not piece.startswith(" ")
+        return False
 
     def _fits(self, piece: str) -> bool:
         if self.begun and not self.tokens:  # words that are given stay as they are
@@ -171,5 +176,9 @@ class SentenceCandidate:
             self.done = True
 
     def give_up(self) -> None:
-        """Stop without an end."""
+        """Stop without an end, and without the word that was begun if it cannot be ended."""
         self.done = True
+        if self._stranded and len(self._partial) < len(self.text):
+            self.text = self.text[: len(self.text) - len(self._partial)]
+            self.written -= self._partial.startswith(" ")
+            self._partial = ""

@@ -7,7 +7,8 @@ from models.essay.decoding import Decoding
 from models.essay.grammar import Mask
 from models.essay.judge import HOPELESS, Place, Record
 from models.essay.lexicon import Lexicon, Speller, stem, words_of
-from models.essay.mending import cut, tidy
+from models.essay.mending import cut, finished, tidy
+from models.essay.runs import Novelty, Runs
 from models.essay.sampling import PhraseBook
 from models.essay.sentence import Room, SentenceCandidate
 from tests.models.essay import tiny
@@ -181,3 +182,21 @@ def test_a_sentence_without_an_end_is_cut_where_it_can_stop() -> None:
     assert cut(" we like the cats and the dogs and the rivers", room.most) == "we like the cats."
     middle = Room(left=60, slack=3, closing=False, longest=4)
     assert cut(" we like cats, dogs and rivers", middle.most) == "we like cats, dogs."
+
+
+def test_a_copy_that_ends_inside_a_word_ends_the_sentence_not_the_word(lexicon: Lexicon) -> None:
+    read = "We like the rivers and the old songs them."
+    *begun, last = lexicon.encode(" We like the rivers and the old songs them")
+    assert lexicon.texts[last] == "m"  # "the" is a word too, but not the one that was begun
+    novelty = Novelty(Runs.of([read]), 8, before="")
+    made = SentenceCandidate(lexicon, Speller(), PhraseBook(), ROOMY, 200, novelty=novelty)
+    for token in begun:
+        assert made.accepts(token)
+        made.take(token, -2.0, 0.1)
+    sing = lexicon.encode(" sing")[0]
+    assert made.accepts(sing)
+    assert not made.accepts(last)
+    assert not made.accepts(sing)
+    made.give_up()
+    assert not made.ended and made.written == 8
+    assert finished(made, 40) == "We like the rivers and the old songs."
