@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 import unicodedata
+from collections.abc import Sequence
 from functools import lru_cache
 
 import regex
@@ -61,9 +62,10 @@ class Filter:
     def blocks(self, *texts: str | None) -> bool:
         """Say whether any text has a blocked word or matches a blocked pattern."""
         end = time.monotonic() + PATTERN_SECONDS
-        return any(self._blocks(fold(text), end) for text in texts if text)
+        return any(self._blocks(text, end) for text in texts if text)
 
-    def _blocks(self, text: str, end: float) -> bool:
+    def _blocks(self, written: str, end: float) -> bool:
+        text = fold(written)
         spaced = f" {' '.join(_words_of(text))} "
         if any(f" {word} " in spaced for word in self._words):
             return True
@@ -71,13 +73,25 @@ class Filter:
             line = " ".join(text.split())
             if any(sign.search(line) for sign in self._signs):
                 return True
-        return any(_matches(pattern, text, end - time.monotonic()) for pattern in self._patterns)
+        seen = [(pattern, text) for pattern in self._patterns]
+        # A pattern with accents of its own means those that a folded text has lost.
+        plain = unicodedata.normalize("NFKC", written)
+        seen += [(pattern, plain) for pattern in self._patterns if not pattern.pattern.isascii()]
+        return any(_matches(pattern, one, end - time.monotonic()) for pattern, one in seen)
+
+
+def filters(settings: GuildSettings) -> bool:
+    """Say whether a guild does not allow something."""
+    return bool(settings.blocked_words or settings.blocked_patterns)
 
 
 async def blocked(settings: GuildSettings, *texts: str | None) -> bool:
     """Say whether a guild does not allow any of the texts; nobody else waits meanwhile."""
-    guild = filter_of(settings)
-    return bool(guild) and await asyncio.to_thread(guild.blocks, *texts)
+    return filters(settings) and await asyncio.to_thread(_blocked, settings, texts)
+
+
+def _blocked(settings: GuildSettings, texts: Sequence[str | None]) -> bool:
+    return filter_of(settings).blocks(*texts)
 
 
 @lru_cache(maxsize=256)

@@ -12,7 +12,7 @@ from typing import Protocol, TypeVar
 import structlog
 
 from bot.files import Shelf
-from bot.filters import blocked, filter_of, written
+from bot.filters import blocked, filters, written
 from bot.frontend import FrontEnd, Result
 from bot.limits import UPLOAD_REQUEST
 from bot.own_styles import named, prompt_style
@@ -150,7 +150,7 @@ class _Shown:
 
     def __init__(self, guild: GuildSettings) -> None:
         self._guild = guild
-        self._filtered = bool(filter_of(guild))
+        self._filtered = filters(guild)
         self._looked = float("-inf")
 
     async def allows(self, so_far: str) -> bool:

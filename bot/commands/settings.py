@@ -22,8 +22,9 @@ from bot.commands.common import (
 from bot.commands.menu import AdminGroup, options, text
 from bot.commands.settings_view import filters, overview
 from bot.commands.suggestions import Suggest, forgiving, styles_for
-from bot.filters import Filter, PatternError, shows
+from bot.filters import shows
 from bot.parameters import FAMILY, Kind
+from bot.patterns import Soundness, examine
 from bot.store.shapes import GuildSettings
 from bot.store.styles import pick
 from bot.words import LOCALES, words
@@ -137,15 +138,21 @@ async def filter_(
             raise Refusal("settings.word_unseen")
         changes["blocked_words"] = _changed(chosen.blocked_words, word, action)
     if pattern is not None:
-        try:
-            Filter(patterns=(pattern,))
-        except PatternError:
-            raise Refusal("settings.pattern_broken", value=pattern[:40]) from None
+        if action == "add":
+            await _require_sound(interaction, pattern)
         changes["blocked_patterns"] = _changed(chosen.blocked_patterns, pattern, action)
     if changes:
         await _save(interaction, **changes)
         return
     await whisper(interaction, limits.clip(filters(words_for(interaction), chosen), limits.CONTENT))
+
+
+async def _require_sound(interaction: Interaction, pattern: str) -> None:
+    await interaction.response.defer(ephemeral=True, thinking=True)  # a process is begun for it
+    found = await examine(pattern)
+    if found is not Soundness.SOUND:
+        key = "broken" if found is Soundness.BROKEN else "costly"
+        raise Refusal(f"settings.pattern_{key}", value=pattern[:40])
 
 
 def _listed(entries: Callable[[GuildSettings], tuple[str, ...]]) -> Suggest[str]:

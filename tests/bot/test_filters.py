@@ -64,6 +64,13 @@ def test_patterns_match_what_is_seen() -> None:
     assert blocker.blocks("fine", "so BÄDDD") and not blocker.blocks("badge")
 
 
+def test_a_pattern_may_be_written_with_accents() -> None:
+    blocker = Filter(patterns=(r"fa[çc]ades?", r"stra[ß]e"))
+    for text in ("Façade", "fac\u0327ade", "FACADES", "the Straße"):
+        assert blocker.blocks(text), text
+    assert not blocker.blocks("fade") and not blocker.blocks("strasse")
+
+
 def test_a_text_that_exhausts_a_pattern_does_not_pass() -> None:
     started = time.process_time()  # patterns are given time of the processor
     assert Filter(patterns=(r"(a|aa|aaa)+$(?<=b)x",)).blocks("a" * 4000 + "!")

@@ -234,12 +234,15 @@ async def test_a_full_disk_is_one_sentence(
     assert await sqlite_store.artifacts.of(made.id) == ()
 
 
+@pytest.mark.parametrize(
+    "text", ["One two three.", "One two ＴＨＲÉE.", "One two thre\u0301\u200be!"]
+)
 async def test_a_blocked_text_is_neither_shown_nor_kept(
-    sqlite_store: Store, quick: Settings
+    sqlite_store: Store, quick: Settings, text: str
 ) -> None:
     await sqlite_store.guilds.change(7, blocked_words=["three"])
     made, front = await sqlite_store.requests.create(replace(essay(1), guild_id=7)), Listener()
-    async with working(sqlite_store, ScriptedClient(), front, quick):
+    async with working(sqlite_store, ScriptedClient(Script(text=text)), front, quick):
         row = await ended(sqlite_store, made)
     assert (row.state, row.outcome) == (State.REFUSED, None)
     assert front.sentences[made.id] == Sentence("filtered_output")

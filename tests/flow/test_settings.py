@@ -82,6 +82,11 @@ async def test_settings_bind_what_is_asked_here_and_nowhere_else(
     assert "nothing to see in that word" in refused
     refused = await set_(world, manager, "filter", action="add", pattern="(")
     assert "not a pattern" in refused
+    bomb = r"(?:(?:(?:x{1000}){1000}){1000}){1000}"
+    assert "too long" in await set_(world, manager, "filter", action="add", pattern=bomb)
+    assert await set_(world, manager, "filter", action="add", pattern=r"octo.us") == "Saved."
+    result = await world.alice.slash(world.channel, "essay", topic="my Öctopus")
+    assert "does not allow that wording" in result.response.content
     assert "Sea" in await set_(world, manager, "filter", action="add")
 
     result = await world.alice.user.slash("essay", topic="the sea", length=200)

@@ -1,0 +1,78 @@
+"""Whether a pattern of a server can be used: it is compiled first in a process of its own.
+
+Few signs can stand for a million (``(?:(?:a?){1000}){1000}``): compiling them takes minutes and all
+memory there is. ``python -m bot.patterns`` tries one under limits; how long it may search is the
+business of ``bot.filters``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import resource
+import sys
+import time
+from enum import IntEnum
+from pathlib import Path
+
+import regex
+
+#: Seconds of the processor that compiling may take: a server may have a hundred patterns.
+COMPILE_SECONDS = 0.1
+MEMORY_LIMIT = 512_000_000
+#: How long the process may take altogether, on a busy machine too.
+PATIENCE = 20.0
+_ROOT = Path(__file__).resolve().parent.parent
+
+
+class Soundness(IntEnum):
+    """What is found out about a pattern, as an exit code."""
+
+    SOUND = 0
+    BROKEN = 3
+    COSTLY = 4
+
+
+async def examine(pattern: str) -> Soundness:
+    """Try a pattern where it can do no harm."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "bot.patterns",
+        cwd=_ROOT,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
+        env={"PATH": os.environ.get("PATH", ""), "PYTHONUTF8": "1"},
+    )
+    try:
+        async with asyncio.timeout(PATIENCE):
+            await process.communicate(pattern.encode())
+    except TimeoutError:
+        return Soundness.COSTLY
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    try:
+        return Soundness(process.returncode or 0)
+    except ValueError:  # it ran into a limit
+        return Soundness.COSTLY
+
+
+def compiled(pattern: str) -> Soundness:
+    """Compile a pattern here and now."""
+    began = time.process_time()
+    try:
+        regex.compile(pattern, regex.IGNORECASE)
+    except (MemoryError, RecursionError):
+        return Soundness.COSTLY
+    except regex.error:
+        return Soundness.BROKEN
+    return Soundness.SOUND if time.process_time() - began < COMPILE_SECONDS else Soundness.COSTLY
+
+
+if __name__ == "__main__":
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_LIMIT, MEMORY_LIMIT))
+    resource.setrlimit(resource.RLIMIT_CPU, (2, 2))
+    sys.exit(compiled(sys.stdin.buffer.read().decode()))
