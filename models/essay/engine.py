@@ -24,7 +24,8 @@ from models.essay.decoding import Decoding
 from models.essay.loading import Loaded, load_version
 from models.essay.parts import Part
 from models.essay.pulse import Pulse
-from models.essay.table import Seat, Table
+from models.essay.seat import Seat
+from models.essay.table import Table
 from models.essay.tickets import EngineBusy, EngineEmpty, Ticket
 from models.essay.writer import Draft
 from models.registry import Version

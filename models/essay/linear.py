@@ -1,4 +1,4 @@
-"""Products with fixed weights, in fp32 or in eight bits.
+"""Products with fixed weights, in floating point or in eight bits.
 
 Eight bits: a scale for each output (weights) and one for each row (inputs), whole numbers in
 between. On processors with 8-bit dot products (AVX512-VNNI) this is four to seven times as fast as
@@ -28,7 +28,9 @@ class Precision(StrEnum):
     """What the large products are computed in."""
 
     FP32 = "fp32"
-    INT8 = "int8"
+    FP16 = "fp16"
+    BF16 = "bf16"
+    INT8 = "int8"  # on a CPU; elsewhere fp16
 
 
 class Linear(Protocol):
@@ -119,6 +121,14 @@ def whole_numbers_work(maker: Callable[[Tensor, Tensor], Linear]) -> bool:
     truth = x @ weight.t()
     error_share = float((result - truth).norm() / truth.norm())
     return error_share < ALLOWED_ERROR and torch.equal(alone, result[:3])
+
+
+def number_type(precision: str, device: torch.device) -> torch.dtype:
+    """Say which numbers weights and rows are on a device, where they are no whole ones."""
+    if precision == Precision.INT8:
+        return torch.float32 if device.type == "cpu" else torch.float16
+    half = {Precision.FP16.value: torch.float16, Precision.BF16.value: torch.bfloat16}
+    return half.get(precision, torch.float32)
 
 
 def linear_maker(precision: str, device: torch.device) -> Callable[[Tensor, Tensor], Linear]:

@@ -68,11 +68,11 @@ def draw(scores: Tensor, how: Draw) -> Tensor:
     min-p and top-p cut the tail as the model sees it; the temperature shapes what is left.
     """
     peak = scores.amax(1, keepdim=True)
-    kept = scores >= peak + math.log(max(how.min_p, 1e-9))
+    floor = peak + math.log(max(how.min_p, 1e-9))
     if how.top_p < 1:
-        kept &= scores >= _nucleus_floor(scores, how.top_p)
+        floor = torch.maximum(floor, _nucleus_floor(scores, how.top_p))
     heat = how.temperature.clamp(min=1e-3).unsqueeze(1)
-    few, ids = _gathered(scores, kept)
+    few, ids = _gathered(scores, floor)
     heaps = ((few - peak) / heat).exp_().cumsum(1)
     aim = how.luck.to(heaps.dtype).unsqueeze(1) * heaps[:, -1:] * (1 - 1e-6)
     place = torch.searchsorted(heaps, aim, right=True)
@@ -83,12 +83,12 @@ def draw(scores: Tensor, how: Draw) -> Tensor:
     return torch.where(how.temperature > 0, drawn, scores.argmax(1))
 
 
-def _gathered(scores: Tensor, kept: Tensor) -> tuple[Tensor, Tensor]:
-    """Gather the few kept scores and their ids to the left, in order; -inf fills the rows.
+def _gathered(scores: Tensor, floor: Tensor) -> tuple[Tensor, Tensor]:
+    """Gather the few scores from ``floor`` up and their ids to the left, in order.
 
-    Most of drawing is reading long rows; after this there are none.
+    -inf fills the rows. Most of drawing is reading long rows; after this there are none.
     """
-    rows, ids = kept.nonzero(as_tuple=True)
+    rows, ids = _from(scores, floor)
     counts = torch.bincount(rows, minlength=len(scores))
     width = -(-max(int(counts.max()), 1) // LANES) * LANES
     place = torch.arange(len(rows), device=rows.device) - (counts.cumsum(0) - counts)[rows]
@@ -97,6 +97,17 @@ def _gathered(scores: Tensor, kept: Tensor) -> tuple[Tensor, Tensor]:
     few[rows, place] = scores[rows, ids]
     few_ids[rows, place] = ids
     return few, few_ids
+
+
+def _from(scores: Tensor, floor: Tensor) -> tuple[Tensor, Tensor]:
+    """Find the rows and columns of scores that reach their row's floor (R, 1)."""
+    if scores.device.type != "cpu":
+        rows, ids = (scores >= floor).nonzero(as_tuple=True)
+        return rows, ids
+    # On a CPU numpy compares and looks for few among many several times as fast.
+    places = np.flatnonzero(scores.numpy() >= floor.numpy())
+    numbers = np.divmod(places, scores.shape[1])
+    return torch.from_numpy(numbers[0]), torch.from_numpy(numbers[1])
 
 
 def _nucleus_floor(scores: Tensor, top_p: float) -> Tensor:
