@@ -28,8 +28,10 @@ from models.contract import Progress
 ORIGIN = "console"
 #: Essays are written together; more at once than this only wait inside the service.
 AT_ONCE = 32
-#: A person at the terminal has stopped it: what runs is let go, not finished.
+#: A person at the terminal has stopped it: what runs is let go, not finished, and nothing waits
+#: for the models that went on with it.
 STOP_SECONDS = 2.0
+SERVICE_SECONDS = 0.5
 
 
 class SetUpError(Exception):
@@ -55,6 +57,13 @@ class Finished:
     result: Result | None = None
     files: tuple[Path, ...] = ()
     sentence: str | None = None
+    #: Whether what was asked for can never be made, so that asking again is no use.
+    refused: bool = False
+
+    @property
+    def wrong(self) -> bool:
+        """Whether it is the asking that was wrong, and nothing here."""
+        return self.request is None or self.refused
 
     def report(self) -> dict[str, Any]:
         """Name everything a program may want to know."""
@@ -93,6 +102,7 @@ class End:
     result: Result | None = None
     files: tuple[Path, ...] = ()
     sentence: str | None = None
+    refused: bool = False
 
 
 class ConsoleFrontEnd:
@@ -139,9 +149,9 @@ class ConsoleFrontEnd:
         self._end(request, End(result, files))
         return None
 
-    async def failed(self, request: Request, sentence: str) -> None:
+    async def failed(self, request: Request, sentence: str, *, refused: bool = False) -> None:
         """Pass the sentence on."""
-        self._end(request, End(sentence=sentence))
+        self._end(request, End(sentence=sentence, refused=refused))
 
     async def cancelled(self, request: Request) -> None:
         """Pass on that it was stopped."""
@@ -206,7 +216,7 @@ class Workshop:
             return Finished(ask, sentence=answer.sentence)
         self._worker.kick()
         end = await self._front.watch(answer.request, show)
-        return Finished(ask, answer.request, end.result, end.files, end.sentence)
+        return Finished(ask, answer.request, end.result, end.files, end.sentence, end.refused)
 
     async def make_all(self, asks: Sequence[Ask], show: Show) -> AsyncGenerator[Finished, None]:
         """Send every request in at once; yield their ends in the order they were given."""
@@ -229,7 +239,10 @@ async def workshop(settings: Settings, out: Path, *, at_once: int = 1) -> AsyncI
     await migrate(settings.database)
     store = await Store.open(settings.database)
     try:
-        async with generation_url(settings) as url, GenerationClient(url) as client:
+        async with (
+            generation_url(settings, stop_seconds=SERVICE_SECONDS) as url,
+            GenerationClient(url) as client,
+        ):
             styles = Styles(client)
             if not await styles.refresh():
                 raise SetUpError(f"The generation service at {url} does not answer.")
@@ -238,9 +251,11 @@ async def workshop(settings: Settings, out: Path, *, at_once: int = 1) -> AsyncI
             try:
                 yield Workshop(Admission(store, styles, settings), worker, front)
             finally:
-                await _let_go(store, worker)
-                await worker.stop(STOP_SECONDS)
-                await running
+                try:
+                    await _let_go(store, worker)
+                finally:
+                    await worker.stop(STOP_SECONDS)
+                    await running
     finally:
         await store.close()
 

@@ -63,8 +63,8 @@ class FrontEnd(Protocol):
     async def deliver(self, request: Request, result: Result) -> int | None:
         """Show the result; return the message's id; raise Undeliverable."""
 
-    async def failed(self, request: Request, sentence: str) -> None:
-        """Say in one sentence why there is no result."""
+    async def failed(self, request: Request, sentence: str, *, refused: bool = False) -> None:
+        """Say in one sentence why there is no result; ``refused``: and why there never will be."""
 
     async def cancelled(self, request: Request) -> None:
         """Say that it was stopped as asked."""

@@ -43,6 +43,7 @@ class LocalService:
         check_seconds: float = 2.0,
         answer_seconds: float = 5.0,
         misses: int = 4,
+        stop_seconds: float = STOP_SECONDS,
         module: Sequence[str] = ("-m", "models.server"),
     ) -> None:
         """Start nothing yet; ``misses`` failed checks in a row make a restart."""
@@ -51,6 +52,7 @@ class LocalService:
         self._check_seconds = check_seconds
         self._answer_seconds = answer_seconds
         self._misses = misses
+        self._stop_seconds = stop_seconds
         self._module = module
         self._port = 0
         self._process: asyncio.subprocess.Process | None = None
@@ -183,7 +185,7 @@ class LocalService:
             return
         self._process.terminate()
         with suppress(TimeoutError):
-            async with asyncio.timeout(STOP_SECONDS):
+            async with asyncio.timeout(self._stop_seconds):
                 await self._process.wait()
         await self._kill()
 
@@ -232,12 +234,14 @@ def _environment() -> dict[str, str]:
 
 
 @asynccontextmanager
-async def generation_url(settings: Settings) -> AsyncIterator[str]:
+async def generation_url(
+    settings: Settings, *, stop_seconds: float = STOP_SECONDS
+) -> AsyncIterator[str]:
     """Give the address of the generation service: the configured one, or one of our own."""
     if settings.generation_url is not None:
         yield settings.generation_url
         return
-    service = LocalService(settings)
+    service = LocalService(settings, stop_seconds=stop_seconds)
     try:
         yield await service.start()
     finally:

@@ -231,7 +231,7 @@ class Worker:
             else:
                 await self._give_up(request, Sentence("unavailable"))
         elif isinstance(error, GenerationRefused):
-            await self._give_up(request, error.sentence)
+            await self._give_up(request, error.sentence, refused=True)
         elif isinstance(error, Blocked):
             await quietly(self._front(request).failed(request, error.sentence))
             await self._store.requests.refuse(request, error.sentence)
@@ -247,10 +247,10 @@ class Worker:
         self._away_since = self._away_since or now
         return now - self._away_since < PATIENCE
 
-    async def _give_up(self, request: Request, sentence: str) -> None:
+    async def _give_up(self, request: Request, sentence: str, *, refused: bool = False) -> None:
         # Said before it is committed: after a crash in between it is tried and said again, by an
         # edit of the same message; the other way round nobody would ever say it.
-        await quietly(self._front(request).failed(request, sentence))
+        await quietly(self._front(request).failed(request, sentence, refused=refused))
         await self._store.requests.fail(request, sentence)
 
     # Meanwhile.

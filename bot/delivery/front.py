@@ -110,7 +110,7 @@ class DiscordFrontEnd:
         _measure(request, outcome)
         return message_id
 
-    async def failed(self, request: Request, sentence: str) -> None:
+    async def failed(self, request: Request, sentence: str, *, refused: bool = False) -> None:
         """Show why there is no result."""
         metrics.FINISHED.labels(request.kind, "failed").inc()
         reason = sentence.key if isinstance(sentence, Sentence) else "other"

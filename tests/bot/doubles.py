@@ -208,7 +208,7 @@ class Listener:
         self.results[request.id] = result
         return 9000 + request.id
 
-    async def failed(self, request: Request, sentence: str) -> None:
+    async def failed(self, request: Request, sentence: str, *, refused: bool = False) -> None:
         self.told.append(("failed", request.id))
         self.sentences[request.id] = sentence
 

@@ -14,7 +14,7 @@ import pytest
 import structlog
 from typer.testing import CliRunner, Result
 
-from bot.__main__ import app
+from bot.cli import app
 from bot.settings import Settings
 from bot.store.schema import head
 from tests.songs import midi
@@ -229,7 +229,7 @@ def test_migrating(bare: Cli, tmp_path: Path) -> None:
 @pytest.mark.parametrize("command", ["run", "sync"])
 def test_without_a_token_there_is_help_and_no_discord(environment: None, command: str) -> None:
     script = (
-        "import sys\nfrom bot.__main__ import app\n"
+        "import sys\nfrom bot.cli import app\n"
         f"sys.argv[1:] = [{command!r}]\n"
         "try:\n    app()\nfinally:\n    print('discord' in sys.modules)\n"
     )
@@ -259,6 +259,35 @@ def test_a_sample_from_a_file_is_looked_at_before_anything_starts(
     done = bare("beat", "--sample", broken)
     assert done.exit_code == 2 and "cannot be read" in done.stderr
     assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "asked"),
+    [
+        (("beat", "--seed", "7", "--sample", "song.mid"), {"format": "mp3", "seed": 7}),
+        (("beat", "--count", "3", "--sample", "song.mid"), {"format": "mp3"}),
+        (("essay", "rivers", "--opening", "@song.docx"), {"topic": "rivers"}),
+    ],
+)
+def test_a_bad_file_is_one_json_object(
+    bare: Cli, tmp_path: Path, arguments: tuple[str, ...], asked: dict[str, object]
+) -> None:
+    for name in ("song.mid", "song.docx"):
+        (tmp_path / name).write_bytes(b"no song")
+    done = bare(*arguments, "--json")
+    assert done.exit_code == 2
+    (line,) = done.stdout.splitlines()
+    assert json.loads(line) == {**asked, "error": done.stderr.rstrip("\n")}
+
+
+def test_a_recording_that_only_the_models_find_damaged_is_2_as_well(
+    cli: Cli, tmp_path: Path
+) -> None:
+    damaged = tmp_path / "song.mp3"
+    damaged.write_bytes(b"ID3" + bytes(range(256)) * 20)
+    done = cli("beat", "--sample", damaged, "--json", "--out", tmp_path / "out")
+    assert done.exit_code == 2, done.output
+    assert json.loads(done.stdout)["error"] == done.stderr.rstrip("\n") != ""
 
 
 def test_a_beat_is_played_around_a_file(cli: Cli, tmp_path: Path) -> None:

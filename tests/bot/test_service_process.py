@@ -87,7 +87,7 @@ async def test_a_child_that_hangs_does_not_hold_up_a_stop(
     local: LocalService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert GRACE_SECONDS + 1 + service_process.STOP_SECONDS <= 10
-    monkeypatch.setattr(service_process, "STOP_SECONDS", 0.1)
+    monkeypatch.setattr(local, "_stop_seconds", 0.1)
     await local.start()
     pid = local.pid
     assert pid is not None

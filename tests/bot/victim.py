@@ -53,7 +53,7 @@ class Wall(Listener):
         await asyncio.sleep(0.02)
         return 9000 + request.id
 
-    async def failed(self, request: Request, sentence: str) -> None:
+    async def failed(self, request: Request, sentence: str, *, refused: bool = False) -> None:
         self._write(f"{request.id} failed")
 
 
