@@ -15,6 +15,7 @@ from models.music.transcriber.notes import Heard, Scene, judge, notes_of, withou
 from models.music.transcriber.parts import split
 from models.music.transcriber.pitches import FRAME, hear_pitches
 from models.music.transcriber.pulse import find_pulse
+from models.music.transcriber.repeats import with_repeats
 from models.music.transcriber.spectrum import broad_bands, semitones
 from models.music.transcriber.transcription import Transcription, confidence_of
 
@@ -78,7 +79,7 @@ def transcription_of(
     bands = broad_bands(sound)
     activity = drum_activity(bands, ears)
     scene = Scene(pitches, semitones(sound), activity)
-    candidates = judge(scene, ears)
+    candidates = with_repeats(judge(scene, ears), ears.note_threshold)
     notes = without_overtones(notes_of(scene, candidates, ears.note_threshold), scene)
     hits = hits_of(activity, bands, ears)
     if not notes and not hits:

@@ -26,9 +26,10 @@ from models.music.transcriber import transcription as writing
 from models.music.transcriber.decoding import RATE, decode
 from models.music.transcriber.drums import DRUMS, Hit, hits_of
 from models.music.transcriber.net import Ears, load_ears
-from models.music.transcriber.notes import Heard, Scene, without_overtones
+from models.music.transcriber.notes import Candidates, Heard, Scene, without_overtones
 from models.music.transcriber.pitches import FRAME, HOP, LOWEST, PITCHES, Pitches, hear_pitches
 from models.music.transcriber.pulse import Pulse, find_pulse
+from models.music.transcriber.repeats import with_repeats
 from models.music.transcriber.spectrum import BANDS, SEMITONES, broad_bands, semitones
 from models.music.voices import DEFAULT_SOUNDFONT
 from training.songs.rendering import Band, mp3
@@ -288,6 +289,37 @@ def test_overtones_of_one_bright_sound_are_no_notes() -> None:
 def test_octaves_that_are_played_stay(count: int, gain: float, spread: float, alone: int) -> None:
     notes, scene = doubled(count, gain, spread, alone)
     assert without_overtones(notes, scene) == notes
+
+
+def repeated(weak: dict[int, float], below: float = 0.0) -> list[float]:
+    """Repeat a pitch every twelve frames, some weakly, and tell how sure each is afterwards."""
+    frames = np.array([*range(20, 200, 12), 260, 300], np.int64)
+    columns = np.full(len(frames), 40, np.int64)
+    sure = np.array([weak.get(frame, 0.9) for frame in frames.tolist()], np.float32)
+    columns[-1], sure[-1] = 40 - 12, 0.9
+    if below:
+        frames, columns = np.append(frames, 66), np.append(columns, 40 - 19)
+        sure = np.append(sure, np.float32(below))
+    found = with_repeats(Candidates(frames, columns, sure), 0.35)
+    return [round(float(s), 2) for f, s in zip(frames, found.sure, strict=True) if f in weak]
+
+
+def test_a_weak_repeat_on_the_pulse_is_a_note() -> None:
+    assert repeated({68: 0.12, 80: 0.2, 104: 0.3}) == [0.35, 0.35, 0.35]
+
+
+def test_what_is_weak_for_another_reason_is_no_repeat() -> None:
+    assert repeated({68: 0.05}) == [0.05], "hardly anything is there"
+    assert repeated({260: 0.2}) == [0.2], "the pitch has not been played for long"
+    assert repeated({68: 0.2}, below=0.8) == [0.2], "an overtone of the tone below"
+    frames = np.array([20, 32, 44, 50, 56, 68], np.int64)
+    sure = np.array([0.9, 0.9, 0.9, 0.2, 0.9, 0.9], np.float32)
+    between = Candidates(frames, np.full(6, 40, np.int64), sure)
+    assert np.array_equal(with_repeats(between, 0.35).sure, sure), "beside the pulse"
+    dull = Candidates(frames, np.full(6, 40, np.int64), np.minimum(sure, np.float32(0.5)))
+    assert np.array_equal(with_repeats(dull, 0.35).sure, dull.sure), "the pitch itself is unsure"
+    nothing = np.zeros(0, np.int64)
+    assert not len(with_repeats(Candidates(nothing, nothing, np.zeros(0, np.float32)), 0.35).sure)
 
 
 def test_a_hat_is_open_or_closed() -> None:
