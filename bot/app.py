@@ -16,7 +16,7 @@ from bot import metrics
 from bot.admission import Admission
 from bot.buttons import ResultButton
 from bot.commands import all_commands
-from bot.commands.common import Interaction, Refusal
+from bot.commands.common import INTENTS, Interaction, Refusal
 from bot.commands.edit import FORM_ID, take_edit
 from bot.commands.errors import Tree, guarded
 from bot.commands.menu import Translator
@@ -155,8 +155,7 @@ class GhostwriterBot(discord.Client):
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(
-            # Slash commands, buttons and menus need no privileged intent.
-            intents=discord.Intents(guilds=True),
+            intents=INTENTS,
             allowed_mentions=discord.AllowedMentions.none(),
             max_messages=None,
         )

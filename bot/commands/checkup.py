@@ -10,6 +10,7 @@ import discord
 from discord import app_commands
 
 from bot.commands import all_commands
+from bot.commands.common import INTENTS
 
 #: How long Discord may take to answer each of the doctor's questions, in seconds.
 PATIENCE = 15.0
@@ -30,13 +31,14 @@ Report = tuple[str, bool, str]
 
 async def inspect(token: str) -> list[Report]:
     """Return a part, whether it is well, and what to do, for each thing that Discord knows."""
-    async with discord.Client(intents=discord.Intents(guilds=True)) as client:
+    async with discord.Client(intents=INTENTS) as client:
         try:
             async with asyncio.timeout(PATIENCE):
                 await client.login(token)
                 guilds = [guild async for guild in client.fetch_guilds(limit=None)]
                 commands = await _commands(client, guilds)
-            return [("discord", *commands), *[r async for r in _permissions(client, guilds)]]
+            permissions = [report async for report in _permissions(client, guilds)]
+            return [("discord", *commands), ("intents", *_intents(client)), *permissions]
         except discord.LoginFailure:
             return [("discord", False, "Discord does not accept the token; check DISCORD_TOKEN.")]
         except (discord.HTTPException, aiohttp.ClientError, OSError):
@@ -54,10 +56,23 @@ async def _commands(client: discord.Client, guilds: Sequence[discord.Guild]) -> 
     if missing:
         named = ", ".join(sorted(missing))
         return False, f"Not registered with Discord: {named}. Run “python -m bot sync”."
-    return True, (
-        "Discord takes the token and has every command; no privileged intent is needed; "
-        f"servers: {len(guilds)}."
-    )
+    return True, (f"Discord takes the token and has every command; servers: {len(guilds)}.")
+
+
+def _intents(client: discord.Client) -> tuple[bool, str]:
+    """Compare what the bot will ask to be told with what Discord's portal grants."""
+    assert client.application is not None
+    flags = client.application.flags
+    granted = {
+        "presences": flags.gateway_presence or flags.gateway_presence_limited,
+        "members": flags.gateway_guild_members or flags.gateway_guild_members_limited,
+        "message_content": (flags.gateway_message_content or flags.gateway_message_content_limited),
+    }
+    lacking = [name for name, given in granted.items() if getattr(INTENTS, name) and not given]
+    if lacking:
+        named = ", ".join(name.replace("_", " ") for name in lacking)
+        return False, f"Switch on for the bot, in Discord's developer portal: {named}."
+    return True, "The bot asks for no intent that would have to be switched on."
 
 
 async def _permissions(

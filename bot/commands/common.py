@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 Interaction = discord.Interaction[Any]
 Choice = app_commands.Choice
+#: Slash commands, buttons and menus need no privileged intent.
+INTENTS = discord.Intents(guilds=True)
 
 
 class Refusal(app_commands.AppCommandError):

@@ -9,6 +9,7 @@ import structlog
 from discord import app_commands
 
 from bot.commands import all_commands
+from bot.commands.common import INTENTS
 from bot.commands.menu import Translator
 from bot.limits import check_commands
 from bot.settings import Settings
@@ -24,7 +25,7 @@ async def sync(settings: Settings, guild: int | None = None) -> int:
     token = settings.token()
     if token is None:
         return 2
-    async with discord.Client(intents=discord.Intents(guilds=True)) as client:
+    async with discord.Client(intents=INTENTS) as client:
         try:
             await client.login(token)
             tree = app_commands.CommandTree(client)

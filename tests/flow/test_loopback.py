@@ -151,9 +151,9 @@ async def test_a_wrong_token_is_one_sentence(
 
 async def permissions(server: Loopback) -> tuple[bool, str]:
     """Ask the doctor what the bot may do on the one server there is."""
-    part, ok, sentence = (await inspect("a.b.c"))[1]
-    assert part == "permissions on “Guild”"
-    return ok, sentence
+    found = {part: report for part, *report in await inspect("a.b.c")}
+    ok, sentence = found["permissions on “Guild”"]
+    return bool(ok), str(sentence)
 
 
 async def test_the_doctor_looks_into_every_server(server: Loopback) -> None:
@@ -172,6 +172,20 @@ async def test_the_doctor_looks_into_every_server(server: Loopback) -> None:
     assert ok and sentence.endswith("all that I need, but not in #general.")
     server.permissions = discord.Permissions(administrator=True).value
     assert await permissions(server) == (True, "I may do there all that I need.")
+
+
+async def test_the_doctor_compares_intents_with_what_discord_grants(
+    server: Loopback, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def intents() -> tuple[bool, str]:
+        found = {part: report for part, *report in await inspect("a.b.c")}
+        ok, sentence = found["intents"]
+        return bool(ok), str(sentence)
+
+    assert (await intents())[0] is True
+    monkeypatch.setattr("bot.commands.checkup.INTENTS", discord.Intents(message_content=True))
+    ok, sentence = await intents()
+    assert not ok and sentence.endswith("developer portal: message content.")
 
 
 async def test_a_server_discord_does_not_show_is_told(server: Loopback) -> None:
