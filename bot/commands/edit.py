@@ -50,7 +50,7 @@ async def take_edit(interaction: Interaction, request_id: int) -> None:
 def _fields(say: Words, request: Request) -> list[Field]:
     asked = request.parameters
     style = field("style", say("edit.style"), asked.style, required=False)
-    seed = field("seed", say("edit.seed"), None, required=False, longest=10)
+    seed = field("seed", say("edit.seed"), request.seed, required=False, longest=10)
     if isinstance(asked, EssayParameters):
         words = say("edit.words", low=WORDS_MIN, high=WORDS_MAX)
         return [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import itertools
 import zipfile
 from collections.abc import Sequence
 from typing import Any
@@ -29,8 +30,8 @@ from bot.store.shapes import Artifact, Request
 from bot.words import Words
 
 SIZE = 10
-#: Newest requests whose files go into one archive.
-ARCHIVED = 200
+#: Requests whose files are looked at together.
+LOOKED_AT = 100
 
 
 @command("mine")
@@ -119,32 +120,42 @@ def _buttons(
 async def _download(interaction: Interaction, kind: Kind | None) -> None:
     say = words_for(interaction)
     await interaction.response.defer(ephemeral=True, thinking=True)
-    store = house_of(interaction).store
-    found = await store.requests.history(
-        interaction.user.id, guild_id=interaction.guild_id, kind=kind, size=ARCHIVED
-    )
-    files: list[Artifact] = []
-    for request in found.requests:
-        files += existing(await store.artifacts.of(request.id))
     room = min(upload_room(interaction), limits.UPLOAD_FILES)
-    taken = fitting(files, room)
+    taken, complete = await _newest(interaction, kind, room)
     if not taken:
         raise Refusal("mine.no_files")
     data = await asyncio.to_thread(pack, taken)
-    complete = len(taken) == len(files)
     sentence = say.count("mine.zip", len(taken)) if complete else say("mine.zip_part", n=len(taken))
     file = discord.File(io.BytesIO(data), filename="ghostwriter.zip")
     await interaction.followup.send(sentence, file=file, ephemeral=True)
 
 
+async def _newest(
+    interaction: Interaction, kind: Kind | None, room: int
+) -> tuple[list[Artifact], bool]:
+    """Take the newest files that fit together, and say whether these are all."""
+    store, user = house_of(interaction).store, interaction.user.id
+    files: list[Artifact] = []
+    for page in itertools.count():
+        found = await store.requests.history(
+            user, guild_id=interaction.guild_id, kind=kind, page=page, size=LOOKED_AT
+        )
+        for request in found.requests:
+            files += existing(await store.artifacts.of(request.id))
+        taken = fitting(files, room)
+        if len(taken) < len(files) or (page + 1) * LOOKED_AT >= found.total:
+            break
+    return taken, len(taken) == len(files)
+
+
 def fitting(files: Sequence[Artifact], room: int) -> list[Artifact]:
-    """Take the first files that fit together; 200 bytes each go to the archive's own tables."""
+    """Take the files, in order, that fit beside those before; 200 bytes each are the archive's."""
     taken: list[Artifact] = []
     left = room - 1024
     for file in files:
         cost = file.size + 200 + 2 * len(file.name)
         if cost > left:
-            break
+            continue
         taken.append(file)
         left -= cost
     return taken

@@ -48,17 +48,24 @@ async def show(interaction: Interaction) -> None:
 
 
 @settings.sub("channel")
-@options("settings.channel", "channel", "action")
-@app_commands.choices(action=_ACTIONS)
+@options("settings.channel", "action", "channel")
+@app_commands.choices(
+    action=[*_ACTIONS, Choice(name=text("choice.everywhere"), value="everywhere")]
+)
 async def channel(
     interaction: Interaction,
-    channel: discord.TextChannel | discord.VoiceChannel | discord.ForumChannel,
     action: str,
+    channel: discord.TextChannel | discord.VoiceChannel | discord.ForumChannel | None = None,
 ) -> None:
-    """Choose the channels the bot answers in."""
-    chosen = await _chosen(interaction)
-    listed = _changed(chosen.allowed_channels, channel.id, action)
-    await _save(interaction, allowed_channels=listed)
+    """Choose the channels the bot answers in; “everywhere” also where listed ones are deleted."""
+    if action == "everywhere":
+        await _save(interaction, allowed_channels=())
+    elif channel is None:
+        raise Refusal("settings.which_channel")
+    else:
+        chosen = await _chosen(interaction)
+        listed = _changed(chosen.allowed_channels, channel.id, action)
+        await _save(interaction, allowed_channels=listed)
 
 
 @settings.sub("limits")
@@ -181,7 +188,7 @@ filter_.autocomplete("pattern")(_listed(lambda chosen: chosen.blocked_patterns))
 async def admin(
     interaction: Interaction,
     action: str,
-    member: discord.Member | None = None,
+    member: discord.Member | discord.User | None = None,
     role: discord.Role | None = None,
 ) -> None:
     """Choose who else may change these settings; only those who manage the server may."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
 
@@ -35,7 +36,7 @@ from bot.commands.run_access import (
 from bot.commands.run_buttons import confirm_row, resume_here
 from bot.commands.run_card import ICONS, face
 from bot.commands.style_report import amount
-from bot.commands.suggestions import own_styles
+from bot.commands.suggestions import forgiving, own_styles
 from bot.runs import MINUTES_MAX, MINUTES_MIN
 from bot.store.shapes import Run
 from bot.words import Words
@@ -210,6 +211,44 @@ async def log(interaction: Interaction, run: app_commands.Range[int, 1]) -> None
     if record.is_file():
         files.append(discord.File(record, filename=f"run-{run}.json"))
     await answer_with(interaction, files, content=say("train.log", id=run))
+
+
+@resume.autocomplete("run")
+@forgiving
+async def _resumable(interaction: Interaction, typed: int | str) -> list[Choice[int]]:
+    ground = house_of(interaction).keeper.ground
+    runs = await _runs(interaction, typed)
+    return _choices(interaction, [run for run in runs if await ground.resumable(run)])
+
+
+@log.autocomplete("run")
+@forgiving
+async def _logged(interaction: Interaction, typed: int | str) -> list[Choice[int]]:
+    keeper = house_of(interaction).keeper
+    runs = await _runs(interaction, typed)
+    return _choices(interaction, [run for run in runs if keeper.left_by(run).log is not None])
+
+
+async def _runs(interaction: Interaction, typed: int | str) -> list[Run]:
+    """Find the newest runs that the person may see and whose number has what is typed in it."""
+    await require_style_admin(interaction)  # discord.py asks no check before it completes
+    seen = await seen_styles(interaction)
+    found = await house_of(interaction).store.runs.history(limit=limits.CHOICES, styles=seen)
+    return [run for run in found if str(typed or "") in str(run.id)]
+
+
+def _choices(interaction: Interaction, runs: Iterable[Run]) -> list[Choice[int]]:
+    say = words_for(interaction)
+    return [
+        Choice(
+            name=limits.clip(
+                f"#{run.id} {say(f'train.{run.family}')} {run.version or ''}".rstrip(),
+                limits.CHOICE_NAME,
+            ),
+            value=run.id,
+        )
+        for run in runs
+    ]
 
 
 COMMANDS = (train,)

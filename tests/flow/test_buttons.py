@@ -63,14 +63,14 @@ async def test_vary_plays_a_near_relative_and_says_which(
 async def test_edit_opens_the_form_filled_in_and_asks_again(
     world: World, service: FakeService
 ) -> None:
-    number, message = await essay(world)
+    number, message = await essay(world, seed=7)
     form = await press(world, world.alice, message, "edit", number)
     fields = {f["custom_id"]: f for row in form.modal["components"] for f in row["components"]}
     assert {name: field.get("value") for name, field in fields.items()} == {
         "topic": "the sea",
         "words": "200",
         "style": None,
-        "seed": None,
+        "seed": "7",
     }
     values = {"topic": "the mountains", "words": "120", "style": "teacher", "seed": "5"}
     result = await world.alice.submit_modal(form, values)
@@ -80,8 +80,16 @@ async def test_edit_opens_the_form_filled_in_and_asks_again(
 
 
 async def test_edit_of_a_beat_keeps_its_format(world: World, service: FakeService) -> None:
-    number, message = await beat(world, format="ogg")
+    number, message = await beat(world, format="ogg", bpm=100, key="C minor", seed=3)
     form = await press(world, world.alice, message, "edit", number)
+    fields = {f["custom_id"]: f for row in form.modal["components"] for f in row["components"]}
+    assert {name: field.get("value") for name, field in fields.items()} == {
+        "style": None,
+        "bpm": "100",
+        "bars": "16",
+        "key": "C minor",
+        "seed": "3",
+    }
     values = {"style": "", "bpm": "90", "bars": "4", "key": "bb minor", "seed": ""}
     await world.done(world.number(await world.alice.submit_modal(form, values)))
     asked = service.beats[-1]

@@ -200,6 +200,22 @@ async def test_mine_lists_page_by_page(world: World, monkeypatch: pytest.MonkeyP
     assert "Nothing yet" in result.response.embeds[0].description
 
 
+async def test_everything_of_mine_comes_in_one_archive_or_it_is_said(
+    world: World, monkeypatch: pytest.MonkeyPatch, client_says: dict[str, Any]
+) -> None:
+    monkeypatch.setattr(mine, "LOOKED_AT", 2)
+    for topic in range(3):
+        await essay(world, topic=f"topic {topic}")
+    result = await world.alice.slash(world.channel, "mine", kind="essay")
+    packed = await world.alice.click(result.response, custom_id="gwm:zip:essay:0")
+    assert len((await archive(packed.response)).namelist()) == 6  # a docx and an md each
+    assert packed.response.content == "6 files."
+    client_says["attachment_size_limit"] = 80_000
+    packed = await world.alice.click(result.response, custom_id="gwm:zip:essay:0")
+    assert 0 < len((await archive(packed.response)).namelist()) < 6
+    assert "newest" in packed.response.content
+
+
 # /about
 
 

@@ -174,6 +174,10 @@ async def stopped(world: World, carol: Any, style: Style) -> Any:
 async def test_a_stopped_run_goes_on_where_it_was(world: World, carol: Any) -> None:
     style = await made(world, carol)
     run, message = await stopped(world, carol, style)
+    for command in ("train resume", "train log"):
+        offered = await carol.autocomplete(world.channel, command, "run", "")
+        assert offered == [{"name": f"#{run.id} essays", "value": run.id}]
+        assert await carol.autocomplete(world.channel, command, "run", "77") == []
     script(world.settings, "promote")
     again = await carol.click(message, custom_id=f"gwt:resume:essay:{run.id}")
     assert not again.ephemeral, said(again)
@@ -182,6 +186,11 @@ async def test_a_stopped_run_goes_on_where_it_was(world: World, carol: Any) -> N
     assert (second.resumes, second.run_dir) == (run.id, run.run_dir)
     twice = await carol.slash(world.channel, "train resume", run=run.id)
     assert twice.ephemeral and "no checkpoint" in said(twice)
+    assert await carol.autocomplete(world.channel, "train resume", "run", "") == []
+    other = world.env.create_guild("Elsewhere")
+    dora = manager(world, "dora", other)
+    place = other.create_text_channel("general")
+    assert await dora.autocomplete(place, "train log", "run", "") == []
 
 
 async def test_a_crashed_run_says_its_last_words_and_goes_on(world: World, carol: Any) -> None:

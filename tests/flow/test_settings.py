@@ -54,6 +54,12 @@ async def test_settings_bind_what_is_asked_here_and_nowhere_else(
     assert result.ephemeral and "do not answer in this channel" in result.response.content
     assert await set_(world, manager, "channel", channel=elsewhere, action="remove") == "Saved."
 
+    assert await set_(world, manager, "channel", action="add") == "Say which channel."
+    assert await set_(world, manager, "channel", channel=elsewhere, action="add") == "Saved."
+    # Somebody deletes the channel: no list of Discord's offers it for removal any more.
+    assert await set_(world, manager, "channel", action="everywhere") == "Saved."
+    assert (await world.store.guilds.get(world.guild.id)).allowed_channels == ()
+
     assert await set_(world, manager, "limits", words=300, bars=8, cooldown=0) == "Saved."
     result = await world.alice.slash(world.channel, "essay", topic="the sea", length=400)
     assert "at most 300 words" in result.response.content

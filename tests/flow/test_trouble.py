@@ -57,6 +57,19 @@ async def test_a_dead_token_is_followed_by_the_bots_own(world: World, service: F
     assert last.path.startswith("/channels/")
 
 
+@pytest.mark.parametrize(("minutes", "road"), [(13.5, "/webhooks/"), (14.2, "/channels/")])
+async def test_a_token_is_trusted_for_fourteen_minutes(
+    world: World, service: FakeService, minutes: float, road: str
+) -> None:
+    number = await held(world, service)
+    await world.env.advance_time(minutes * 60)
+    service.go.set()
+    request = await world.done(number)
+    assert request.state is State.DONE and world.embed(request).title == "On the sea"
+    edits = [r for r in world.env.http_requests if r.method == "PATCH"]
+    assert edits[-1].path.startswith(road)
+
+
 @pytest.mark.parametrize(("code", "status"), [(50027, 401), (10015, 404)])
 async def test_a_token_that_dies_early_too(
     world: World, service: FakeService, code: int, status: int
