@@ -25,6 +25,8 @@ Check = Callable[[], Awaitable[str | None]]
 
 CHECK_SECONDS = 5.0
 LAG_SECONDS = 60.0
+#: How long a stop waits for somebody who asks at that moment.
+STOP_SECONDS = 0.5
 #: The generation of a day's files and one training run fit into this.
 DISK_NEEDED = 2 * 10**9
 
@@ -128,7 +130,7 @@ class HealthServer:
         app = web.Application()
         app.router.add_get("/healthz", self._healthz)
         app.router.add_get("/metrics", self._metrics)
-        self._runner = web.AppRunner(app, access_log=None)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=STOP_SECONDS)
         await self._runner.setup()
         host, port = self._settings.health_host, self._settings.health_port
         try:

@@ -34,6 +34,9 @@ from bot.store.shapes import Request
 from bot.store.states import State
 from models.contract import EssayDone
 
+#: Newest requests that are looked through for what somebody types.
+LOOKED_THROUGH = 200
+
 
 @command("show")
 @options("show", "number")
@@ -117,16 +120,15 @@ async def _send(
 async def _number(interaction: Interaction, typed: int | str) -> list[Choice[int]]:
     say = words_for(interaction)
     page = await house_of(interaction).store.requests.history(
-        interaction.user.id, guild_id=interaction.guild_id, size=CHOICES
+        interaction.user.id, guild_id=interaction.guild_id, size=LOOKED_THROUGH
     )
+    named = {one.id: f"#{one.id} {cards.headline(say, one)}" for one in page.requests}
+    wanted = str(typed or "").casefold()
     return [
-        Choice(
-            name=clip(f"#{request.id} {cards.headline(say, request)}", CHOICE_NAME),
-            value=request.id,
-        )
-        for request in page.requests
-        if str(typed or "") in str(request.id)
-    ]
+        Choice(name=clip(name, CHOICE_NAME), value=number)
+        for number, name in named.items()
+        if wanted in name.casefold()
+    ][:CHOICES]
 
 
 COMMANDS: tuple[Any, ...] = (show,)

@@ -163,13 +163,19 @@ async def _acknowledge(interaction: Interaction, card: Card) -> int | None:
     try:
         sent = await interaction.response.send_message(embed=card.embed, view=card.view)
         return sent.message_id
-    except discord.HTTPException as error:
-        if not _is_taken(error):
+    except (discord.HTTPException, *UNSURE) as error:
+        # With 5xx nobody knows either whether Discord has taken it in.
+        if isinstance(error, discord.HTTPException) and not (
+            _is_taken(error) or error.status >= 500
+        ):
             raise
-    except UNSURE as error:
         log.warning("acknowledgement unsure", error=type(error).__name__)
+        unsure = error
     # Our answer may have arrived although we did not hear so: then the message is there.
-    message = await interaction.edit_original_response(embed=card.embed, view=card.view)
+    try:
+        message = await interaction.edit_original_response(embed=card.embed, view=card.view)
+    except discord.NotFound:
+        raise unsure from None
     return message.id
 
 

@@ -81,6 +81,23 @@ async def test_health_is_answered_with_a_status_a_machine_understands(settings: 
     assert server.port == 0
 
 
+async def test_a_stop_does_not_wait_for_who_asks_about_a_stuck_part(settings: Settings) -> None:
+    asked = asyncio.Event()
+
+    async def hang() -> str | None:
+        asked.set()
+        return await stuck()
+
+    server = HealthServer(Health({"part": hang}, seconds=30), lambda: asyncio.sleep(0), settings)
+    await server.start()
+    async with aiohttp.ClientSession(f"http://127.0.0.1:{server.port}") as session:
+        asking = asyncio.create_task(session.get("/healthz"))
+        await asyncio.wait_for(asked.wait(), 30)
+        await asyncio.wait_for(server.stop(), 10)
+        with pytest.raises(aiohttp.ClientError):
+            await asking
+
+
 async def test_a_port_that_is_taken_is_named(settings: Settings) -> None:
     first = HealthServer(Health({}), lambda: asyncio.sleep(0), settings)
     await first.start()

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 from urllib.parse import unquote
 
+import discord
 import pytest
 import structlog
 from simcord import interactions
@@ -107,7 +108,8 @@ async def world(
 def is_refusal(error: BaseException) -> bool:
     """Say whether an error is a plain "no" that its person has read, or Discord's own."""
     cause = getattr(error, "original", error)
-    return isinstance(cause, Refusal | Objection) or getattr(cause, "code", None) == 10062
+    own = isinstance(cause, discord.DiscordServerError)
+    return own or isinstance(cause, Refusal | Objection) or getattr(cause, "code", None) == 10062
 
 
 @pytest.fixture

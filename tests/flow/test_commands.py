@@ -54,6 +54,10 @@ async def test_show_offers_ones_own_numbers(world: World) -> None:
     number = await essay(world)
     offered = await world.alice.autocomplete(world.channel, "show", "number", "")
     assert offered == [{"name": f"#{number} the sea", "value": number}]
+    moon = await essay(world, topic="The Moon")
+    for typed in (str(moon), "moon"):
+        offered = await world.alice.autocomplete(world.channel, "show", "number", typed)
+        assert [choice["value"] for choice in offered] == [moon]
     assert await world.bob.autocomplete(world.channel, "show", "number", "") == []
 
 

@@ -208,14 +208,32 @@ async def test_a_request_nobody_saw_acknowledged_is_withdrawn(
     assert not any(r.method == "PATCH" for r in world.env.http_requests)
 
 
+def in_trouble() -> discord.DiscordServerError:
+    answer: Any = SimpleNamespace(status=503, reason="Service Unavailable")
+    return discord.DiscordServerError(answer, "overloaded")
+
+
+async def test_an_answer_that_discord_did_not_take_in_withdraws_the_request(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def lost(*_: Any, **__: Any) -> None:
+        raise in_trouble()
+
+    monkeypatch.setattr(discord.InteractionResponse, "send_message", lost)
+    result = await world.alice.slash(world.channel, "essay", topic="the sea")
+    assert not result.acknowledged
+    assert (await world.done(1)).state is State.CANCELLED and world.messages() == []
+
+
+@pytest.mark.parametrize("trouble", [ConnectionResetError(), in_trouble()])
 async def test_an_answer_that_arrived_unheard_goes_on(
-    world: World, service: FakeService, monkeypatch: pytest.MonkeyPatch
+    world: World, service: FakeService, monkeypatch: pytest.MonkeyPatch, trouble: Exception
 ) -> None:
     send = discord.InteractionResponse.send_message
 
     async def deaf(self: Any, *args: Any, **more: Any) -> None:
         await send(self, *args, **more)
-        raise ConnectionResetError
+        raise trouble
 
     monkeypatch.setattr(discord.InteractionResponse, "send_message", deaf)
     result = await world.alice.slash(world.channel, "essay", topic="the sea", length=200)
