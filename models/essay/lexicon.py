@@ -130,9 +130,11 @@ def _last_run(text: str) -> str:
 
 
 def is_english(word: str) -> bool:
-    """Tell whether a word is in the list, as it stands or without its ending."""
-    word = word.lower()
-    return word in english() or word.removesuffix("'s") in english()
+    """Tell whether a word is in the list, as it stands or before its apostrophe."""
+    head, mark, tail = word.lower().partition("'")
+    if not mark:
+        return head in english()
+    return tail in _AFTER_APOSTROPHE and (head in english() or head in _BEFORE_APOSTROPHE)
 
 
 class Lexicon:

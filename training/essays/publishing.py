@@ -7,10 +7,12 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
+from models.essay.manner import Manner
 from models.essay.runs import Runs
 from models.registry import Registry, RegistryError, Version
 from training.about import About
 from training.essays.card import card, sample_section
+from training.essays.manner import manner_of
 from training.essays.pictures import draw_all
 from training.essays.pipeline import Finished, Orders, describe, write_model
 from training.essays.prepare import GENERAL
@@ -63,6 +65,10 @@ def publish(
         write_json(folder / "generation.json", sampler)
         runs_read(finished).write(folder)
         passing = Registry(Path(temporary) / "registry", None)
+        manner = _manner(finished, lambda: passing.publish("essay", "plain", folder, parent=None,
+                                                           facts=told))  # fmt: skip
+        if manner is not None:
+            manner.write(folder)
         draft = passing.publish("essay", name, folder, parent=parent, facts=told)
         report = measure(draft)
         samples = sample_section(draft)
@@ -76,6 +82,17 @@ def publish(
         )  # fmt: skip
         (folder / "README.md").write_text(text, encoding="utf-8")
         return registry.publish("essay", name, folder, parent=parent, facts=told), report
+
+
+def _manner(finished: Finished, without: Callable[[], Version]) -> Manner | None:
+    """Find how people differ from the version as it writes ``without`` knowing that.
+
+    A small collection tells too little: what adapts to one has its parent's.
+    """
+    orders = finished.orders
+    if orders.adapting and orders.parent:
+        return Manner.read(orders.parent.path)
+    return manner_of(without, finished.prepared.corpus.essays_of("train"), orders.seed)
 
 
 def runs_read(finished: Finished) -> Runs:
