@@ -108,8 +108,8 @@ async def _admit_in_time(
     except UNSURE as error:
         log.warning("deferral unsure", error=type(error).__name__)
     except BaseException as error:
-        if isinstance(error, discord.HTTPException) and _is_taken(error):
-            return await admission  # it arrived, and only Discord's word of that was lost
+        if isinstance(error, discord.HTTPException) and _may_have_arrived(error):
+            return await admission
         if isinstance(answer := await admission, Admitted):
             await _withdraw(interaction, answer.request)
         raise
@@ -164,10 +164,7 @@ async def _acknowledge(interaction: Interaction, card: Card) -> int | None:
         sent = await interaction.response.send_message(embed=card.embed, view=card.view)
         return sent.message_id
     except (discord.HTTPException, *UNSURE) as error:
-        # With 5xx nobody knows either whether Discord has taken it in.
-        if isinstance(error, discord.HTTPException) and not (
-            _is_taken(error) or error.status >= 500
-        ):
+        if isinstance(error, discord.HTTPException) and not _may_have_arrived(error):
             raise
         log.warning("acknowledgement unsure", error=type(error).__name__)
         unsure = error
@@ -181,6 +178,11 @@ async def _acknowledge(interaction: Interaction, card: Card) -> int | None:
 
 def _is_taken(error: discord.HTTPException) -> bool:
     return judge(error.code, error.status) is Verdict.TAKEN
+
+
+def _may_have_arrived(error: discord.HTTPException) -> bool:
+    """Say whether an answer may be there though Discord said no; with 5xx nobody knows."""
+    return _is_taken(error) or error.status >= 500
 
 
 def _is_at_home(interaction: Interaction) -> bool:

@@ -11,6 +11,7 @@ import aiohttp
 import pytest
 import structlog
 
+from bot import metrics
 from bot.logs import set_up_logs
 from bot.store import State
 from tests.flow.fake_service import FakeService
@@ -64,6 +65,29 @@ async def test_a_worker_that_hangs_in_a_claim_is_stuck(
     await world.until(begun.is_set)
     world.house.worker.last_beat -= 11.0  # as long after
     assert world.house.worker.stuck
+
+
+async def test_an_essay_moves_the_figures_that_are_watched(world: World) -> None:
+    def figure(name: str, **labels: str) -> float:
+        return metrics.REGISTRY.get_sample_value(f"ghostwriter_{name}", labels) or 0.0
+
+    def counted() -> list[float]:
+        return [
+            figure("admitted_total", kind="essay"),
+            figure("wait_seconds_count", kind="essay"),
+            figure("result_seconds_count", kind="essay"),
+            figure("finished_total", kind="essay", end="done"),
+        ]
+
+    before = counted()
+    await world.done(await world.ask(world.alice, "essay", topic="the sea", length=200))
+    await world.until(lambda: counted() == [number + 1 for number in before])
+    assert figure("tokens_per_second") > 0
+    async with (
+        aiohttp.ClientSession() as session,
+        session.get(f"http://127.0.0.1:{world.house.server.port}/metrics") as answer,
+    ):
+        assert 'ghostwriter_requests{state="done"} 1.0' in await answer.text()
 
 
 @pytest.fixture

@@ -275,9 +275,19 @@ async def test_slow_admission_is_deferred_first(
     assert "no words" in refused.response.content
 
 
+def taken() -> discord.HTTPException:
+    answer: Any = SimpleNamespace(status=400, reason="Bad Request")
+    return discord.HTTPException(answer, {"code": 40060, "message": "acknowledged"})
+
+
+@pytest.mark.parametrize("trouble", [taken(), in_trouble()])
 @pytest.mark.parametrize(("topic", "state"), [("the sea", State.DONE), ("123", None)])
 async def test_a_deferral_that_arrived_unheard_goes_on(
-    world: World, monkeypatch: pytest.MonkeyPatch, topic: str, state: State | None
+    world: World,
+    monkeypatch: pytest.MonkeyPatch,
+    topic: str,
+    state: State | None,
+    trouble: Exception,
 ) -> None:
     slow_admission(world, monkeypatch)
     defer = discord.InteractionResponse.defer
@@ -285,8 +295,7 @@ async def test_a_deferral_that_arrived_unheard_goes_on(
     async def deaf(self: discord.InteractionResponse, **more: Any) -> None:
         await defer(self, **more)
         self._response_type = None  # discord.py sets it when it hears that all went well
-        answer: Any = SimpleNamespace(status=400, reason="Bad Request")
-        raise discord.HTTPException(answer, {"code": 40060, "message": "acknowledged"})
+        raise trouble
 
     monkeypatch.setattr(discord.InteractionResponse, "defer", deaf)
     result = await world.alice.slash(world.channel, "essay", topic=topic, length=200)
