@@ -12,6 +12,7 @@ from datetime import timedelta
 
 import structlog
 
+from bot.announcer import Announcer
 from bot.files import Shelf
 from bot.frontend import FrontEnd, Result, Undeliverable
 from bot.job import Interrupted, Job, Reason
@@ -26,10 +27,6 @@ log = structlog.get_logger()
 
 #: Longest time until a request that nobody announced by ``kick`` is seen, in seconds.
 POLL_SECONDS = 1.0
-#: Shortest time between two announcements of places in the queue, in seconds.
-ANNOUNCE_SECONDS = 2.0
-#: How many waiting requests are told when their place changes.
-ANNOUNCED = 25
 #: Pause before a request is tried again after the service broke, in seconds.
 RETRY_SECONDS = 2.0
 #: How long the service may be away until requests are given up, in seconds.
@@ -54,14 +51,14 @@ class Worker:
         self._frontends = frontends
         self._settings = settings
         self._maker = Maker(store, client, Shelf(settings.artifacts_dir))
-        self._forecast = forecast or Forecast(store, settings.workers)
+        self._announcer = Announcer(
+            forecast or Forecast(store, settings.workers), frontends, self._running
+        )
         self._jobs: dict[asyncio.Task[None], Job] = {}
         self._kicked = asyncio.Event()
-        self._changed = asyncio.Event()
         self._stopping = asyncio.Event()
         self._paused_until = 0.0
         self._away_since: float | None = None
-        self._told: dict[int, int] = {}
         self.last_beat = time.monotonic()
 
     @property
@@ -77,7 +74,7 @@ class Worker:
     def kick(self) -> None:
         """Say that a new request waits."""
         self._kicked.set()
-        self._changed.set()
+        self._announcer.look()
 
     async def cancel(self, request_id: int) -> Request | None:
         """Cancel a request as its user asked; None when it is over already."""
@@ -98,7 +95,7 @@ class Worker:
         beats = [
             asyncio.create_task(self._every(self._settings.heartbeat_seconds, self._heartbeat)),
             asyncio.create_task(self._every(self._settings.stale_seconds / 2, self._recover)),
-            asyncio.create_task(self._announce()),
+            asyncio.create_task(self._announcer.run()),
         ]
         try:
             while not self._stopping.is_set():
@@ -140,9 +137,8 @@ class Worker:
         job = Job(request)
         task = asyncio.create_task(self._serve(job), name=f"request {request.id}")
         self._jobs[task] = job
-        self._told.pop(request.id, None)
         task.add_done_callback(self._ended)
-        self._changed.set()  # those behind it have moved up
+        self._announcer.forget(request.id)  # and those behind it have moved up
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         job = self._jobs.pop(task)
@@ -278,25 +274,6 @@ class Worker:
             await quietly(front.cancelled(request))
         elif front is not None:
             await quietly(front.failed(request, why or Sentence("lost")))
-
-    async def _announce(self) -> None:
-        """Tell the waiting their place whenever it has changed."""
-        while True:
-            await self._changed.wait()
-            self._changed.clear()
-            await self._steadily(self._announce_once)
-            await asyncio.sleep(ANNOUNCE_SECONDS)
-
-    async def _announce_once(self) -> None:
-        told: dict[int, int] = {}
-        for origin, front in self._frontends.items():
-            for request, outlook in await self._forecast.all(origin, ANNOUNCED):
-                told[request.id] = outlook.place
-                if request.id in self._running():
-                    continue  # claimed meanwhile
-                if self._told.get(request.id) != outlook.place:
-                    await quietly(front.queued(request, outlook.place, outlook.eta))
-        self._told = told
 
     # Small things.
 
