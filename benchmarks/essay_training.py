@@ -1,14 +1,20 @@
 """Train the essay writer and plainer models on the same texts for the same time.
 
     python -m benchmarks.essay_training --corpus CORPUS --minutes 20 [--preset cpu]
-        [--precisions bf16,no] [--optimisers adamw,muon] [--rates 2.5e-3] [--out FILE]
+        [--precisions bf16,no] [--optimisers adamw,muon] [--rates 2.5e-3,muon:5e-3] [--out FILE]
+    python -m benchmarks.essay_training --corpus CORPUS --steps 1500 --precisions bf16
+        --optimisers adamw,muon --rates 1.2e-3,2.5e-3,5e-3 --no-others
 
 Rows: our model and loop, once for each precision, optimiser and rate; a word-level LSTM after the
 public PyTorch example (``word_lstm.py``); an interpolated Kneser-Ney 5-gram, which takes the time
 that it takes. All read the same documents and are scored on the same bytes of held-out essays. Our
 model is told topic, style and length, but no plan and no mark; the word-level LSTM gets its spaces
-for nothing. Time is time of learning: looks at held-out text are not counted. Whether Muon wins is
-the difference between two rows: ``--optimisers adamw,muon --rates 1e-3,2.5e-3``.
+for nothing. Time is time of learning: looks at held-out text are not counted.
+
+Whether Muon wins is the difference between rows, each optimiser with its best rate: after equal
+time by ``--minutes``, after the very same tokens in the same order by ``--steps``. Muon's steps are
+as large as AdamW's for a rate (``optimisers.py``), so that one list of rates suits both;
+``muon:5e-3`` is tried by Muon alone.
 """
 
 from __future__ import annotations
@@ -43,8 +49,7 @@ from training.essays.prepare import Prepared, phase_data, prepare
 from training.essays.presets import Preset, read_preset
 from training.essays.scoring import likelihood
 from training.essays.task import EssayTask, prime
-from training.loop import Plan, run
-from training.runs import progress
+from training.loop import CHECKPOINT, Plan, run
 
 TEXT_ID, PAR_ID, START_ID = (SPECIAL_TOKENS.index(token) for token in (TEXT, PAR, START))
 CHECKED = 40  # held-out documents that the word-level LSTM looks at while it learns
@@ -58,6 +63,7 @@ class Row:
     way: str
     parameters: int
     seconds: float
+    units: int  # tokens or words that it learned from, counted as often as they were read
     words_per_second: float  # of training text
     units_per_second: float  # what the model itself reads: pieces or words
     bits_per_byte: dict[str, float]  # by held-out set
@@ -120,7 +126,33 @@ class Way:
     rate: float
 
 
-def ours(matter: Matter, preset: Preset, minutes: float, folder: Path, how: Way) -> Row:
+def ways(precisions: str, optimisers: str, rates: str, usual: float) -> list[Way]:
+    """List what is to be tried, each optimiser with the rates for all and its own."""
+    told = [rate.rpartition(":") for rate in rates.split(",") if rate]
+    return [
+        Way(precision, cast(Literal["adamw", "muon"], optimiser), rate)
+        for precision, optimiser in product(precisions.split(","), optimisers.split(","))
+        for rate in [float(n) for whose, _, n in told if whose in ("", optimiser)] or [usual]
+    ]
+
+
+@dataclass(frozen=True)
+class Limit:
+    """When our models have learned enough."""
+
+    minutes: float
+    steps: int | None  # instead of the time
+
+    def plan(self) -> Plan:
+        """Make a plan that looks at nothing before the end."""
+        never = 10**9
+        return Plan(
+            steps=self.steps or never, max_minutes=None if self.steps else self.minutes,
+            evaluate_every=never, save_every=never, sample_every=never, log_every=1,
+        )  # fmt: skip
+
+
+def ours(matter: Matter, preset: Preset, limit: Limit, folder: Path, how: Way) -> Row:
     """Train our model by our loop."""
     AcceleratorState._reset_state(reset_partial_state=True)  # it keeps one precision for good
     torch.manual_seed(1)
@@ -131,33 +163,24 @@ def ours(matter: Matter, preset: Preset, minutes: float, folder: Path, how: Way)
     )
     tokenizer, accelerator = matter.prepared.tokenizer, accelerator_for(how.precision)
     task = EssayTask(model, tokenizer, matter.train, {}, recipe, accelerator)
-    never = 10**9
-    plan = Plan(
-        steps=never, max_minutes=minutes, evaluate_every=never, save_every=never,
-        sample_every=never, log_every=1,
-    )  # fmt: skip
-    run(task, folder, plan, seed=1)
-    tokens = sum_of_units(folder)
+    run(task, folder, limit.plan(), seed=1)
+    clock = json.loads((folder / f"{CHECKPOINT}.json").read_text(encoding="utf-8"))["loop"]
+    tokens, seconds = int(clock["units"]), float(clock["seconds"])
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             parameter.copy_(task.averaged()[name])
-    rate_of_tokens = tokens / (60 * minutes)
     return Row(
         f"ours, {how.precision}, {how.optimiser}, {how.rate:g}",
         sum(p.numel() for p in model.parameters()),
-        60 * minutes,
-        rate_of_tokens * matter.words / len(matter.train.tokens),
-        rate_of_tokens,
+        seconds,
+        tokens,
+        tokens / seconds * matter.words / len(matter.train.tokens),
+        tokens / seconds,
         {
             name: likelihood(model, packed, chosen).bits_per_byte
             for name, (packed, chosen) in matter.held_out.items()
         },
     )
-
-
-def sum_of_units(folder: Path) -> int:
-    """Read how many tokens a run has learned from."""
-    return max(int(line["units"]) for line in progress(folder) if "units" in line)
 
 
 def plain(matter: Matter, minutes: float, sizes: Sizes) -> Row:
@@ -179,6 +202,7 @@ def plain(matter: Matter, minutes: float, sizes: Sizes) -> Row:
         f"word-level LSTM, {sizes.layers}x{sizes.units}",
         sum(p.numel() for p in trained.model.parameters()),
         trained.seconds,
+        trained.words,
         speed * matter.words / len(ids),
         speed,
         figures,
@@ -195,6 +219,7 @@ def ngram(matter: Matter) -> Row:
         "Kneser-Ney 5-gram",
         sum(len(order.keys) for order in model._orders),
         seconds,
+        len(matter.train.tokens),
         matter.words / seconds,
         len(matter.train.tokens) / seconds,
         {
@@ -205,13 +230,14 @@ def ngram(matter: Matter) -> Row:
 
 
 def show(rows: Sequence[Row]) -> None:
-    """Print the table; the last columns are bits per byte."""
+    """Print the table; units are tokens or words, the last columns bits per byte."""
     sets = list(rows[0].bits_per_byte)
-    table = Table("model", "parameters", "s", "words/s", "units/s", *sets)
+    table = Table("model", "parameters", "s", "units", "words/s", "units/s", *sets)
     for row in rows:
         table.add_row(
-            row.way, f"{row.parameters:,}", f"{row.seconds:,.0f}", f"{row.words_per_second:,.0f}",
-            f"{row.units_per_second:,.0f}", *(f"{row.bits_per_byte[name]:.3f}" for name in sets),
+            row.way, f"{row.parameters:,}", f"{row.seconds:,.0f}", f"{row.units:,}",
+            f"{row.words_per_second:,.0f}", f"{row.units_per_second:,.0f}",
+            *(f"{row.bits_per_byte[name]:.3f}" for name in sets),
         )  # fmt: skip
     Console().print(table)
 
@@ -220,10 +246,12 @@ def show(rows: Sequence[Row]) -> None:
 def main(
     corpus: Annotated[Path, typer.Option(help="File, folder or zip of essays.")],
     minutes: Annotated[float, typer.Option(help="Of learning, for each model.")] = 10.0,
+    steps: Annotated[int | None, typer.Option(help="Of ours, instead of the minutes.")] = None,
     preset: Annotated[str, typer.Option(help="cpu, gpu or tiny.")] = "cpu",
     precisions: Annotated[str, typer.Option(help="bf16, no.")] = "bf16,no",
     optimisers: Annotated[str, typer.Option(help="adamw, muon.")] = "adamw",
     rates: Annotated[str, typer.Option(help="Peak rates; empty: the preset's.")] = "",
+    others: Annotated[bool, typer.Option(help="Train the word-level LSTM and the 5-gram.")] = True,
     units: Annotated[int, typer.Option(help="Of the word-level LSTM, in each layer.")] = 200,
     documents: Annotated[int, typer.Option(help="Held-out texts of each set.")] = 200,
     threads: Annotated[int, typer.Option(help="Of torch; 0 leaves its own choice.")] = 0,
@@ -233,18 +261,18 @@ def main(
     if threads:
         torch.set_num_threads(threads)
     chosen = read_preset(preset)
-    told = [float(r) for r in rates.split(",") if r] or [chosen.phases[0].recipe.rate]
+    usual = chosen.phases[0].recipe.rate
     rows = []
     with tempfile.TemporaryDirectory() as made:
         matter = gather(corpus, chosen, Path(made), documents)
-        ways = product(precisions.split(","), optimisers.split(","), told)
-        for number, (precision, optimiser, rate) in enumerate(ways):
-            how = Way(precision, cast(Literal["adamw", "muon"], optimiser), rate)
-            rows.append(ours(matter, chosen, minutes, Path(made) / str(number), how))
-        rows += [plain(matter, minutes, Sizes(units=units)), ngram(matter)]
+        for number, how in enumerate(ways(precisions, optimisers, rates, usual)):
+            rows.append(ours(matter, chosen, Limit(minutes, steps), Path(made) / str(number), how))
+        if others:
+            rows += [plain(matter, minutes, Sizes(units=units)), ngram(matter)]
     show(rows)
     figures = {
         "minutes": minutes,
+        "steps": steps,
         "preset": preset,
         "threads": torch.get_num_threads(),
         "load": os.getloadavg()[0],

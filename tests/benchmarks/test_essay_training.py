@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from typer.testing import CliRunner
 
-from benchmarks.essay_training import app
+from benchmarks.essay_training import app, ways
 from benchmarks.word_lstm import Sizes, Vocabulary, score, train
 from tests.training.essays.made_up import write_corpus
 
@@ -30,6 +30,31 @@ def test_all_models_learn_for_the_same_time_and_are_set_side_by_side(tmp_path: P
         assert row["words_per_second"] > 0 and row["parameters"] > 0
         assert set(row["bits_per_byte"]) == {"seen", "unseen"}
         assert all(0 < bits < 8 for bits in row["bits_per_byte"].values())
+
+
+def test_optimisers_learn_from_the_very_same_tokens(tmp_path: Path) -> None:
+    corpus = write_corpus(tmp_path / "corpus")
+    words = (
+        *("--corpus", corpus, "--steps", 6, "--preset", "tiny", "--documents", 3, "--no-others"),
+        *("--precisions", "no", "--optimisers", "adamw,muon", "--out", tmp_path / "out.json"),
+    )
+    result = CliRunner().invoke(app, [str(word) for word in words])
+    assert result.exit_code == 0, result.output
+    adamw, muon = json.loads((tmp_path / "out.json").read_text())["rows"]
+    assert adamw["units"] == muon["units"] > 0
+    for row in (adamw, muon):
+        assert row["units_per_second"] == row["units"] / row["seconds"]
+    assert adamw["bits_per_byte"] != muon["bits_per_byte"]
+
+
+def test_each_optimiser_tries_the_rates_for_all_and_its_own() -> None:
+    tried = ways("no", "adamw,muon", "1e-3,muon:5e-3", 2e-3)
+    assert [(way.optimiser, way.rate) for way in tried] == [
+        ("adamw", 1e-3),
+        ("muon", 1e-3),
+        ("muon", 5e-3),
+    ]
+    assert [way.rate for way in ways("no,bf16", "adamw", "muon:5e-3", 2e-3)] == [2e-3, 2e-3]
 
 
 def test_the_word_model_learns_what_follows_what() -> None:
