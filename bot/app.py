@@ -16,6 +16,7 @@ from bot import metrics
 from bot.admission import Admission
 from bot.buttons import ResultButton
 from bot.commands import all_commands
+from bot.commands.about import AboutButton
 from bot.commands.common import INTENTS, Interaction, Refusal
 from bot.commands.edit import FORM_ID, take_edit
 from bot.commands.errors import Tree, guarded
@@ -48,7 +49,15 @@ ORIGIN = "discord"
 GRACE_SECONDS = 6.0
 #: A gateway whose last heartbeat took this long is not answering any more.
 LATENCY_SECONDS = 30.0
-BUTTONS = (ResultButton, MineButton, PrivacyButton, StyleButton, RunButton, VersionButton)
+BUTTONS = (
+    ResultButton,
+    AboutButton,
+    MineButton,
+    PrivacyButton,
+    StyleButton,
+    RunButton,
+    VersionButton,
+)
 
 
 class House:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import asyncio
 import io
+import sys
 import zipfile
 from pathlib import Path
 
@@ -96,3 +98,23 @@ async def test_a_file_that_takes_too_long_is_given_up() -> None:
     with pytest.raises(UploadError) as caught:
         await read_upload("a.docx", word("Hello."), seconds=0.01)
     assert caught.value.sentence.key == "upload_slow"
+
+
+@pytest.mark.parametrize(
+    "deed",
+    ["bytearray(2 * uploads.MEMORY_LIMIT)", "open('made', 'wb', 0).write(b'x')", "while True: 1"],
+)
+async def test_a_parser_that_goes_astray_is_held(tmp_path: Path, deed: str) -> None:
+    """It gets no memory beyond the limit, no time, and no file to write to."""
+    code = "from bot import uploads\nuploads.confine(1)\n"
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-c",
+        code + deed,
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(Path(uploads.__file__).parents[1])},
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    assert await asyncio.wait_for(process.wait(), 60) != 0
+    made = tmp_path / "made"
+    assert not made.exists() or made.stat().st_size == 0

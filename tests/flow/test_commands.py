@@ -6,6 +6,7 @@ import io
 import json
 import os
 import zipfile
+from pathlib import Path
 from typing import Any
 
 import discord
@@ -235,6 +236,25 @@ async def test_about_tells_models_queue_and_health(world: World, service: FakeSe
     result = await world.alice.slash(world.channel, "about")
     fields = {field.name: field.value for field in result.response.embeds[0].fields}
     assert fields["Health"] == "Not everything works: service."
+
+
+async def test_about_hands_over_the_cards_of_the_live_models(world: World, tmp_path: Path) -> None:
+    made = tmp_path / "made"
+    made.mkdir()
+    (made / "README.md").write_text("# What the writer can do\n")
+    world.house.registry.publish("essay", "essay-test", made, parent=None)
+    result = await world.bob.slash(world.channel, "about")
+    labels = {name: button.label for name, button in buttons(result.response.message).items()}
+    assert labels == {
+        "gwa:card:essay": "Card of essay-test",
+        "gwa:card:beat": "Card of music-test",
+    }
+    given = await world.bob.click(result.response, custom_id="gwa:card:essay")
+    (file,) = given.response.attachments
+    assert given.ephemeral and file.filename == "essay-test.md"
+    assert (await file.read()).startswith(b"# What the writer can do")
+    none = await world.bob.click(result.response, custom_id="gwa:card:beat")
+    assert none.ephemeral and none.response.content == "There is no card of that model here."
 
 
 # /privacy

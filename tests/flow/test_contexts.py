@@ -9,7 +9,7 @@ import pytest
 from discord import app_commands
 
 from bot.commands import all_commands
-from bot.commands.menu import Translator
+from bot.commands.menu import AdminGroup, Translator
 from bot.commands.sync import payloads
 from bot.store import State
 from tests.flow.world import World
@@ -40,6 +40,8 @@ async def test_each_command_says_where_it_may_be_used() -> None:
     for name, payload in told.items():
         places = (payload["contexts"], payload["integration_types"])
         assert places == WHERE.get(name, EVERYWHERE), name
+        if name in WHERE:  # what it asks of people as it runs is in one place
+            assert isinstance(tree.get_command(name), AdminGroup)
         hint = payload["default_member_permissions"]
         assert hint == (discord.Permissions(manage_guild=True).value if name in WHERE else None)
 
