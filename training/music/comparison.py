@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from models.music.pianoroll import BARS, REGISTERS, Cells
+from models.music.pianoroll import BARS, DRUMS, REGISTERS, STEPS, Cells
 from training.music import metrics
 
 Floats = NDArray[np.float64]
@@ -40,6 +40,22 @@ def phrase_features(roll: Cells, onset: Cells) -> Floats:
         both = (bars[:, 1:] & bars[:, :-1]).sum(-1)
         columns.append(both / np.maximum((bars[:, 1:] | bars[:, :-1]).sum(-1), 1))
     return np.concatenate(columns, 1)
+
+
+def feature_names() -> list[str]:
+    """Name the columns of ``phrase_features``, the track first."""
+    named: list[str] = []
+    for register in REGISTERS:
+        columns = ["notes", "spread of notes over bars"]
+        columns += [f"starts on step {step + 1}" for step in range(STEPS)]
+        if register.track == "drums":
+            columns += [drum.name for drum in DRUMS]
+        else:
+            columns += [f"pitch class {number}" for number in range(12)]
+            columns += ["sounding", "height", "length"]
+        columns += [f"likeness of bars {bar + 1} and {bar + 2}" for bar in range(BARS - 1)]
+        named += [f"{register.track} {column}" for column in columns]
+    return named
 
 
 def two_sample_accuracy(one: Floats, other: Floats, seed: int) -> float:

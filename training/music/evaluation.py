@@ -19,6 +19,7 @@ from training.music.comparison import mgeval, phrase_features, two_sample_accura
 from training.music.corpus import Corpus, Ints
 from training.music.markov import MarkovBand
 from training.music.report import COMPARED, Report, StyleReport
+from training.music.tells import accuracy_by_track, tells
 
 Floats = NDArray[np.float64]
 Pair = tuple[Cells, Cells]
@@ -109,6 +110,8 @@ def evaluate(generator: Generator, corpus: Corpus, *, count: int = 1024, seed: i
         against(mgeval),
         _by_style(sets, corpus.styles),
         len(sets.made[0]),
+        against(lambda a, b: accuracy_by_track(a, b, seed)),
+        tells(features["made"], real),
     )
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from models.music.pianoroll import TRACKS
 from training.music import metrics
 from training.music.comparison import Distances
+from training.music.tells import Tell, tells_markdown
 
 COMPARED = ("made", "training", "held-out", "shuffled", "Markov")
 Tracks = Mapping[str, Mapping[str, float]]  # track -> figure -> value
@@ -52,6 +53,8 @@ class Report:
     mgeval: Mapping[str, Distances]  # set -> against held-out
     styles: Mapping[str, StyleReport]
     phrases: int
+    by_track: Mapping[str, Mapping[str, float]] = field(default_factory=dict)  # two_sample's
+    tells: Mapping[str, list[Tell]] = field(default_factory=dict)  # of made phrases, by track
 
     @property
     def score(self) -> float:
@@ -81,6 +84,8 @@ class Report:
             "figures": self.figures(), "phrases": self.phrases, "tracks": self.tracks,
             "tonal_distance": self.tonal, "nearest_training_phrase": self.nearest,
             "two_sample_accuracy": self.two_sample,
+            "two_sample_accuracy_by_track": self.by_track,
+            "tells": {t: [asdict(tell) for tell in told] for t, told in self.tells.items()},
             "mgeval_overlap": {name: found.overlap for name, found in self.mgeval.items()},
             "mgeval_kld": {name: found.kld for name, found in self.mgeval.items()},
             "styles": {
@@ -102,6 +107,14 @@ class Report:
         ]
         against = [
             (["two-sample accuracy"], [self.two_sample[s] for s in COMPARED]),
+            *(
+                (
+                    [f"two-sample accuracy, {track} alone"],
+                    [self.by_track[s][track] for s in COMPARED],
+                )
+                for track in TRACKS
+                if self.by_track
+            ),
             (["MGEval overlap"], [self.mgeval[s].overlap for s in COMPARED]),
             (["MGEval divergence (KLD)"], [self.mgeval[s].kld for s in COMPARED]),
         ]
@@ -143,7 +156,8 @@ class Report:
         folder.mkdir(parents=True, exist_ok=True)
         text = json.dumps(self.json(), indent=1) + "\n"
         (folder / "evaluation.json").write_text(text, encoding="utf-8")
-        tables = f"{self.markdown()}\n{self.styles_markdown()}"
+        parts = [self.markdown(), tells_markdown(self.tells), self.styles_markdown()]
+        tables = "\n".join(parts)
         (folder / "evaluation.md").write_text(tables, encoding="utf-8")
 
 

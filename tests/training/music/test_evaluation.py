@@ -48,6 +48,9 @@ def test_report_has_every_set_and_track(report: Report, tmp_path: Path) -> None:
         row = next(x for x in table.splitlines() if x.startswith(f"| {track} | empty bars |"))
         assert row.count("|") == 3 + len(COMPARED)
     assert "nearest training phrase, whole, p95" in table
+    assert "| two-sample accuracy, drums alone |" in table
+    assert all(len(told) == 10 for told in written["tells"].values())
+    assert "## What gives made phrases away" in table
     assert written["figures"]["score"] == report.score > 0
 
 
