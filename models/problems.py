@@ -6,9 +6,9 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
+from models.acceptance import Unacceptable
 from models.contract import Problem, Shape
 from models.desks import BROKEN, Full
-from models.service import Unacceptable
 
 
 def add_problems(app: FastAPI) -> None:

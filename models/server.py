@@ -26,6 +26,7 @@ from fastapi import FastAPI, Request, Response
 from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.background import BackgroundTask
 
+from models.acceptance import Unacceptable
 from models.contract import (
     EVENTS,
     AlbumRequest,
@@ -44,7 +45,7 @@ from models.memory import share_heaps
 from models.metrics import Metrics
 from models.problems import add_problems, answer
 from models.registry import Registry
-from models.service import LIVE, MEMORY_MB, GenerationService, Makers, Unacceptable
+from models.service import LIVE, MEMORY_MB, GenerationService, Makers
 
 log = logging.getLogger(__name__)
 

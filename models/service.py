@@ -13,8 +13,8 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+from models.acceptance import Unacceptable, check_key, check_opening, check_style
 from models.contract import (
-    KEYS,
     AlbumRequest,
     BeatRequest,
     EngineHealth,
@@ -29,7 +29,6 @@ from models.contract import (
 )
 from models.desks import BeatDesk, BeatModel, EssayDesk, EssayModel
 from models.essay.engine import EssayEngine
-from models.essay.opening import LEAST_ROOM, read_opening
 from models.music.soundfont import SoundFontError
 from models.music.studio import BeatStudio
 from models.pool import step_back
@@ -51,10 +50,6 @@ LOADER_NICENESS = 5
 #: How often, and how long after each other, the engine is asked whether it has stepped.
 STEP_CHECKS, STEP_SECONDS = 50, 0.02
 LIVE, PREVIOUS = "live", "previous"
-
-
-class Unacceptable(Exception):
-    """The request or the version is wrong; the message is one plain sentence."""
 
 
 @dataclass(frozen=True)
@@ -130,15 +125,14 @@ class GenerationService:
         """Queue an essay; raise Unacceptable or Full."""
         if self._essays is None:
             raise Unacceptable(self._remarks[Family.ESSAY])
-        _check_opening(request)
+        check_opening(request)
         return self._enter(Family.ESSAY, request, self._essays.open)
 
     def beat(self, request: BeatRequest) -> Stream:
         """Queue a beat; raise Unacceptable or Full."""
         if self._beats is None:
             raise Unacceptable(self._remarks[Family.MUSIC])
-        if request.key is not None and request.key not in KEYS:
-            raise Unacceptable(f"{request.key!r} is not a key; try 'C minor' or 'F# major'.")
+        check_key(request.key)
         return self._enter(Family.MUSIC, request, self._beats.open)
 
     def album(self, request: AlbumRequest) -> Stream:
@@ -211,7 +205,7 @@ class GenerationService:
         stream: Stream | None,
     ) -> Stream:
         """Queue a request on a version that is held, and keep that until it has ended."""
-        _check_style(self._desk(family).info(name), request.style)
+        check_style(self._desk(family).info(name), request.style)
         done = self.shelf.use(family, name) if name is not None else _nothing
         try:
             stream = opener(request.model_copy(update={"version": name}), stream)
@@ -351,29 +345,5 @@ class GenerationService:
         return [desk for desk in (self._essays, self._beats) if desk is not None]
 
 
-def _check_style(model: ModelInfo, style: str | None) -> None:
-    """Refuse a style that the version does not have."""
-    styles = [known.name for known in model.styles]
-    if style is not None and style not in styles:
-        raise Unacceptable(f"There is no style called {style!r}; choose {_either(styles)}.")
-
-
-def _check_opening(request: EssayRequest) -> None:
-    """Refuse an opening that leaves nothing to write."""
-    opening = read_opening(request.opening)
-    if opening is not None and not opening.leaves_room(request.words):
-        least = opening.words + LEAST_ROOM
-        raise Unacceptable(
-            f"The opening has {opening.words} words already, so please ask for at least {least}."
-        )
-
-
 def _nothing() -> None:
     """Have nothing to end."""
-
-
-def _either(names: list[str]) -> str:
-    """Join names for a sentence: ``a, b or c``."""
-    if len(names) < 2:
-        return "".join(names) or "none"
-    return f"{', '.join(names[:-1])} or {names[-1]}"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from models.acceptance import Unacceptable
 from models.contract import (
     AlbumRequest,
     AlbumTake,
@@ -19,7 +20,7 @@ from models.contract import (
 )
 from models.desks import BeatDesk, EssayDesk
 from models.registry import Registry
-from models.service import GenerationService, Makers, Unacceptable
+from models.service import GenerationService, Makers
 from models.streams import Event, Full, Stream
 from tests.models.doubles import HandStudio, StepEngine, publish
 

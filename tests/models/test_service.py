@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from models.acceptance import Unacceptable
 from models.contract import (
     BeatRequest,
     BeatTake,
@@ -20,7 +21,7 @@ from models.contract import (
 )
 from models.desks import BeatDesk, Event, Full, Stream
 from models.registry import Registry
-from models.service import GenerationService, Makers, Unacceptable
+from models.service import GenerationService, Makers
 from tests.models.doubles import HandStudio, StepEngine, publish
 
 ESSAY = EssayRequest(request_id="1", topic="rivers", seed=7)
