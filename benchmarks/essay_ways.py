@@ -18,7 +18,7 @@ from torch import nn
 from models.contract import EssayDelta, EssayDone, EssayRequest, Problem
 from models.essay.decoding import Decoding
 from models.essay.engine import EssayEngine
-from models.essay.kernel import Kernel
+from models.essay.kernel import Kernel, exact_buckets, padded
 from models.essay.lstm import EssayLSTM
 from models.essay.prompt import Condition, Prompter, Wish, condition_arrays
 from models.essay.sampling import Draw, draw
@@ -120,7 +120,7 @@ def time_generate(model: EssayLSTM, prompter: Prompter, streams: int, tokens: in
 def time_kernel(version: Version, model: EssayLSTM, streams: int, tokens: int) -> Row:
     """Time the engine's fused step and its drawing, without what chooses and checks."""
     kernel = Kernel(model, torch.device("cpu"), Decoding.read(version.path).precision)
-    rows = max(streams, 4)
+    rows = padded(streams, exact_buckets(kernel, streams))
     luck = Draw(torch.full((rows,), 0.5), torch.full((rows,), 0.8), 0.1)
     with torch.inference_mode():
         felt = kernel.felt(condition_arrays([Condition()] * rows))
