@@ -24,7 +24,7 @@ from training.runs import write_json
 #: Livelier than the .65 of old versions: more different word pairs, topics kept about as well.
 #: More guidance than the 1.25 of old versions held unread topics better in a small trial; the
 #: examination of essay-0003 shows little of it.
-SAMPLER = {"temperature": 0.8, "longest_copy": 8, "guidance": 1.5}
+SAMPLER: dict[str, float] = {"temperature": 0.8, "longest_copy": 8, "guidance": 1.5}
 PRIVATE = About(
     "as the texts' licences allow",
     "Trained on a private collection; the weights may be used as far as its texts allow.",
@@ -90,6 +90,8 @@ def _manner(finished: Finished, without: Callable[[], Version]) -> Manner | None
     A small collection tells too little: what adapts to one has its parent's.
     """
     orders = finished.orders
+    if not any(SAMPLER.get(name) for name in ("likeness", "habits")):
+        return None  # nothing would ask for it
     if orders.adapting and orders.parent:
         return Manner.read(orders.parent.path)
     return manner_of(without, finished.prepared.corpus.essays_of("train"), orders.seed)

@@ -17,7 +17,12 @@ CHANGES: dict[str, object] = {
     "training.essays.manner.LEAST": 10,
     "training.essays.manner.MADE": 3,
     "training.essays.manner.WORDS": 50,
-    "training.essays.publishing.SAMPLER": {**SAMPLER, "candidates": 2, "plan_candidates": 2},
+    "training.essays.publishing.SAMPLER": {
+        **SAMPLER,
+        "candidates": 2,
+        "plan_candidates": 2,
+        "likeness": 1.0,
+    },
 }
 
 
