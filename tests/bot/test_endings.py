@@ -20,8 +20,8 @@ from bot.settings import Settings
 from models.contract import WORDS_MAX
 
 ROOT = Path(__file__).resolve().parents[2]
-#: For whatever is waited for, on a busy machine.
-PATIENCE = 180.0
+#: For whatever is waited for, on a busy machine: longer than models may take to load there.
+PATIENCE = 300.0
 
 
 @contextmanager
