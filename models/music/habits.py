@@ -7,6 +7,7 @@ share when notes start and how many sound at once, and each keeps its own pitche
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -22,8 +23,8 @@ VOICES = REGISTERS[0].size + len(REGISTERS) - 1
 _SURE = 6.0  # logits beyond say no more
 _CHORD = 8  # most notes that a track starts at once
 _CHORDS = 2 * BARS  # half bars: how long a harmony lasts
-#: Bars at an even distance have a limit of their own: most music turns around after two.
-_EVEN = torch.tensor([[(i - j) % 2 for j in range(BARS)] for i in range(BARS)]).unsqueeze(-1) == 0
+#: Pairs of bars, each with limits of its own: an answer after one bar is not one after two.
+PAIRS = tuple(itertools.combinations(range(BARS), 2))
 
 
 @dataclass(frozen=True)
@@ -31,8 +32,10 @@ class Habits:
     """How a version is played, found on its training songs."""
 
     rows: tuple[float, ...]  # added to the onset logits of each row of the roll
-    odd: tuple[float, ...]  # steps two bars at an odd distance may differ in and be alike, by voice
-    even: tuple[float, ...]  # and two bars
+    steps: tuple[tuple[float, ...], ...]  # and of each voice at each step of the bar
+    limits: tuple[
+        tuple[float, ...], ...
+    ]  # by pair: steps bars may differ in and be alike, by voice
     focus: tuple[float, ...]  # by pitched track: how far the strongest pitch stands out (log scale)
     steady: tuple[float, ...]  # how far a harmony's pitches are those of its half bar
     holds: tuple[float, ...]  # added to the logits of notes that go on
@@ -41,23 +44,31 @@ class Habits:
     def plain(cls) -> Habits:
         """Give habits to begin a search with."""
         none = (0.0,) * (len(REGISTERS) - 1)
-        return cls((0.5,) * CELLS, (1.5,) * VOICES, (1.5,) * VOICES, none, none, none)
+        steps, limits = ((0.0,) * STEPS,) * VOICES, ((1.5,) * VOICES,) * len(PAIRS)
+        return cls((0.5,) * CELLS, steps, limits, none, none, none)
 
     @classmethod
     def read(cls, data: Mapping[str, Any]) -> Habits:
-        """Build from parsed JSON."""
-        return cls(**{name: tuple(values) for name, values in data.items()})
+        """Build from parsed JSON; older ones have one limit for odd distances and one for even."""
+        known = dict(data)
+        if "limits" not in known:
+            odd, even = known.pop("odd"), known.pop("even")
+            known["limits"] = [even if (j - i) % 2 == 0 else odd for i, j in PAIRS]
+        known.setdefault("steps", cls.plain().steps)
+        for name in ("steps", "limits"):
+            known[name] = [tuple(values) for values in known[name]]
+        return cls(**{name: tuple(values) for name, values in known.items()})
 
 
 def play(starts: Tensor, holds: Tensor, habits: Habits) -> tuple[Tensor, Tensor]:
     """Turn logits (onset, sustain) into binary (roll, onset), all [batch, 64, 144]."""
-    starts, holds = starts + starts.new_tensor(habits.rows), holds.clone()
+    starts, holds = starts + _lifts(habits).to(starts), holds.clone()
     for number, register in enumerate(REGISTERS[1:]):
         part = starts[:, :, register.columns]
         starts[:, :, register.columns] = _voiced(part, habits.focus[number], habits.steady[number])
         holds[:, :, register.columns] += habits.holds[number]
     loudest = rhythms(starts).clamp(-_SURE, _SURE)
-    alike = _alike(loudest, starts.new_tensor([habits.odd, habits.even]))
+    alike = _alike(loudest, starts.new_tensor(habits.limits))
     drums = REGISTERS[0]
     shared = torch.einsum("nijv,njsv->nisv", alike[..., : drums.size], loudest[..., : drums.size])
     starts[:, :, drums.columns] = shared.flatten(1, 2)
@@ -72,6 +83,15 @@ def rhythms(cells: Tensor) -> Tensor:
     drums = cells[:, :, REGISTERS[0].columns]
     tones = [cells[:, :, r.columns].amax(-1, keepdim=True) for r in REGISTERS[1:]]
     return torch.cat([drums, *tones], -1).reshape(len(cells), BARS, STEPS, VOICES)
+
+
+def _lifts(habits: Habits) -> Tensor:
+    """Join what is added to rows with what is added to steps: [64, 144]."""
+    steps = torch.tensor(habits.steps).T
+    drums = REGISTERS[0].size
+    by_track = torch.tensor([register.size for register in REGISTERS[1:]])
+    tones = steps[:, drums:].repeat_interleave(by_track, 1, output_size=CELLS - drums)
+    return torch.cat([steps[:, :drums], tones], 1).repeat(BARS, 1) + torch.tensor(habits.rows)
 
 
 def _voiced(starts: Tensor, focus: float, steady: float) -> Tensor:
@@ -91,8 +111,10 @@ def _alike(rhythm: Tensor, limits: Tensor) -> Tensor:
     A bar joins the nearest earlier bar that began a kind and differs by less than the limit.
     """
     chance = torch.sigmoid(rhythm)
-    gaps = (chance[:, :, None] - chance[:, None]).abs().sum(3)
-    gaps = gaps / torch.where(_EVEN.to(gaps.device), limits[1], limits[0])
+    gaps = torch.full_like(chance[:, :, None, 0].expand(-1, -1, BARS, -1), torch.inf)
+    for pair, limit in zip(PAIRS, limits, strict=True):
+        one, other = (chance[:, place] for place in pair)
+        gaps[:, pair[0], pair[1]] = (other - one).abs().sum(1) / limit
     kinds = torch.zeros_like(rhythm[:, :, 0], dtype=torch.long)
     for bar in range(1, BARS):
         nearest, kind = torch.ones_like(gaps[:, 0, 0]), torch.full_like(kinds[:, 0], bar)

@@ -19,18 +19,17 @@ import torch
 from torch import Tensor
 
 from models.music.gan import Calibration, Generator
-from models.music.habits import Habits, rhythms
+from models.music.habits import PAIRS, Habits, rhythms
 from models.music.pianoroll import REGISTERS, SCALE, TONES
 from training.music import metrics
 from training.music.batches import Batch, whole
 from training.music.corpus import Corpus
 
 _BARS = (1.0, 0.85, 0.7, 0.6, 0.5)
-_ROUNDS = 16
+_ROUNDS = 24
 _RARE = 1e-4  # a cell's chance below which a row's own is not looked at
 _SELDOM = 0.03  # the same of a voice's repeats
-_ODD = ((0, 1), (1, 2), (2, 3), (0, 3))
-_EVEN = ((0, 2), (1, 3))
+_SLIGHT = 0.004  # and of a voice's step
 Table = dict[str, dict[str, float]]
 
 
@@ -40,14 +39,16 @@ class Figures:
 
     tracks: Table
     rows: Tensor  # [144]: how often a note starts in a cell of each row
-    odd: Tensor  # [voices]: how often bars at an odd distance have the same rhythm
-    even: Tensor  # and two bars apart
+    steps: Tensor  # [voices, 16]: how often a voice starts at each step of the bar
+    repeats: Tensor  # [pairs, voices]: how often two bars have the same rhythm
 
     @classmethod
     def of(cls, roll: Tensor, onset: Tensor) -> Figures:
         """Count phrases."""
         table = metrics.track_figures(*(plane.bool().numpy() for plane in (roll, onset)))
-        return cls(table, onset.mean((0, 1)), _repeats(onset, _ODD), _repeats(onset, _EVEN))
+        rhythm = rhythms(onset) > 0
+        steps = rhythm.float().mean((0, 1)).T
+        return cls(table, onset.mean((0, 1)), steps, _repeats(rhythm))
 
 
 def calibrate(generator: Generator, corpus: Corpus, *, count: int = 768, seed: int = 1) -> None:
@@ -86,26 +87,27 @@ def _played(generator: Generator, batch: Batch, codes: Tensor, calibration: Cali
 
 
 def _distance(got: Figures, want: Figures) -> float:
-    """Join the margins missed with how far repeats are off, a tenth of them a margin."""
-    gap = torch.cat([got.odd - want.odd, got.even - want.even]).abs().mean()
-    return metrics.distance(got.tracks, want.tracks) + 10 * float(gap)
+    """Join the margins missed with how far repeats and steps are off, a tenth of them a margin."""
+    repeats = (got.repeats - want.repeats).abs().mean()
+    steps = (got.steps - want.steps).abs().sum(1).mean()
+    return metrics.distance(got.tracks, want.tracks) + 10 * float(repeats) + 2 * float(steps)
 
 
 def _followed(habits: Habits, got: Figures, want: Figures, pace: float) -> Habits:
     """Move each habit against what its figure misses."""
     rows = torch.log((want.rows + _RARE) / (got.rows + _RARE)).clamp(-1, 1)
     moved = {"rows": _diatonic((torch.tensor(habits.rows) + pace * rows).clamp(-3, 4))}
-    for name in ("odd", "even"):
-        wanted, gotten = getattr(want, name), getattr(got, name)
-        more = torch.log((wanted + _SELDOM) / (gotten + _SELDOM)).clamp(-1, 1)
-        moved[name] = (torch.tensor(getattr(habits, name)) * (0.7 * pace * more).exp()).clamp(
-            0.05, 8
-        )
+    more = torch.log((want.repeats + _SELDOM) / (got.repeats + _SELDOM)).clamp(-1, 1)
+    moved["limits"] = (torch.tensor(habits.limits) * (0.7 * pace * more).exp()).clamp(0.05, 8)
+    steps = torch.log((want.steps + _SLIGHT) / (got.steps + _SLIGHT)).clamp(-1, 1)
+    moved["steps"] = (torch.tensor(habits.steps) + 0.7 * pace * steps).clamp(-3, 3)
     focus, steady, holds = (torch.tensor(x) for x in (habits.focus, habits.steady, habits.holds))
-    moved["focus"] = (focus + pace * _misses(got, want, "polyphony")).clamp(-1, 1.5)
-    moved["steady"] = (steady + pace * _misses(got, want, "pitch_classes")).clamp(-0.5, 3)
-    moved["holds"] = (holds - pace * _misses(got, want, "qualified_notes")).clamp(-3, 4)
-    return Habits(**{k: tuple(round(x, 3) for x in v.tolist()) for k, v in moved.items()})
+    moved["focus"] = (focus + 2 * pace * _misses(got, want, "polyphony")).clamp(-1, 1.5)
+    moved["steady"] = (steady + 3 * pace * _misses(got, want, "pitch_classes")).clamp(-0.5, 3)
+    moved["holds"] = (holds - 6 * pace * _misses(got, want, "qualified_notes")).clamp(-3, 6)
+    return Habits.read(
+        {name: np.round(value.double().numpy(), 3).tolist() for name, value in moved.items()}
+    )
 
 
 def _diatonic(rows: Tensor) -> Tensor:
@@ -129,9 +131,8 @@ def _misses(got: Figures, want: Figures, figure: str) -> Tensor:
     return torch.tensor([value(got.tracks, t) - value(want.tracks, t) for t in TONES])
 
 
-def _repeats(onset: Tensor, pairs: tuple[tuple[int, int], ...]) -> Tensor:
+def _repeats(rhythm: Tensor) -> Tensor:
     """Count how often each voice has the same rhythm in two bars, where it plays at all."""
-    rhythm = rhythms(onset) > 0
-    same = torch.stack([(rhythm[:, i] == rhythm[:, j]).all(1) for i, j in pairs]).float().mean(0)
+    same = torch.stack([(rhythm[:, i] == rhythm[:, j]).all(1) for i, j in PAIRS]).float()
     playing = rhythm.any(1).any(1).float()
-    return (same * playing).sum(0) / playing.sum(0).clamp(min=1)
+    return (same * playing).sum(1) / playing.sum(0).clamp(min=1)

@@ -127,10 +127,10 @@ major or A minor, on a grid of sixteenths. {weights:,} weights; styles: {styles}
 
 Calibration on training songs: the strength of the latents of single bars, and what is added to the
 logits of notes that start and of notes that go on (drums, bass, keys, lead, pad). Habits, where a
-version has them, take the place of the latter: what is added to each row of the roll, how many
-steps bars an odd or even number apart may differ in and be played alike (by drum, then by pitched
-track), and by pitched track the focus on its strongest pitches, how steady a harmony is, and what
-is added where notes go on.
+version has them, take the place of the latter: what is added to each row of the roll and to each
+step of the bar (by drum, then by pitched track), how many steps each two bars may differ in and be
+played alike (the same), and by pitched track the focus on its strongest pitches, how steady a
+harmony is, and what is added where notes go on.
 
 {_calibration(config.calibration)}
 ## Figures

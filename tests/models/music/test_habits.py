@@ -1,15 +1,15 @@
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 import torch
 from torch import Tensor
 
-from models.music.habits import VOICES, Habits, play, rhythms
+from models.music.habits import PAIRS, VOICES, Habits, play, rhythms
 from models.music.pianoroll import BARS, CELLS, LENGTH, REGISTER, STEPS
 
 BASS = REGISTER["bass"]
 PLAIN = replace(Habits.plain(), rows=(0.0,) * CELLS)
-STRICT = replace(PLAIN, odd=(0.05,) * VOICES, even=(0.05,) * VOICES)  # nothing is a repeat
+STRICT = replace(PLAIN, limits=((0.05,) * VOICES,) * len(PAIRS))  # nothing is a repeat
 
 
 def silence() -> Tensor:
@@ -42,16 +42,38 @@ def test_a_fill_stays_a_fill() -> None:
     assert bars_of(onset, 0) == [[0], [0], [0], [0, *range(10, 16)]]
 
 
-def test_odd_and_even_bars_have_limits_of_their_own() -> None:
+def test_each_pair_of_bars_has_limits_of_its_own() -> None:
     starts = silence()
     for bar in range(BARS):
         starts[0, bar * STEPS, 0] = 5.0
     for bar in (1, 3):
         starts[0, bar * STEPS + 6, 0] = 5.0
     starts[0, 3 * STEPS + 9, 0] = 0.5
-    turning = replace(PLAIN, odd=(0.1,) * VOICES, even=(1.5,) * VOICES)
+    limits = tuple(((1.5 if pair == (1, 3) else 0.1),) * VOICES for pair in PAIRS)
+    turning = replace(PLAIN, limits=limits)
     _, onset = play(starts, silence(), turning)
     assert bars_of(onset, 0) == [[0], [0, 6], [0], [0, 6]]
+
+
+def test_older_habits_keep_a_limit_for_odd_and_one_for_even_distances() -> None:
+    older = asdict(PLAIN)
+    del older["limits"], older["steps"]
+    read = Habits.read({**older, "odd": [0.1] * VOICES, "even": [1.5] * VOICES})
+    limits = dict(zip(PAIRS, (pair[0] for pair in read.limits), strict=True))
+    assert [pair for pair in PAIRS if limits[pair] == 1.5] == [(0, 2), (1, 3)]
+    assert read.steps == PLAIN.steps and Habits.read(asdict(read)) == read
+
+
+def test_steps_bring_in_one_voice_at_one_place_of_the_bar() -> None:
+    starts = torch.full((1, LENGTH, CELLS), -1.0)
+    lifted = [list(voice) for voice in PLAIN.steps]
+    lifted[2][6] = lifted[12][9] = 3.0  # the third drum, and the bass
+    habits = replace(STRICT, steps=tuple(tuple(voice) for voice in lifted))
+    _, onset = play(starts, silence(), habits)
+    assert bars_of(onset, 2) == [[6]] * BARS and bars_of(onset, 1) == [[]] * BARS
+    bass = onset[0, :, BASS.columns].any(1).reshape(BARS, STEPS)
+    assert bass.nonzero()[:, 1].tolist() == [9] * BARS
+    assert not onset[0, :, REGISTER["keys"].columns].any()
 
 
 def test_tones_share_rhythm_and_thickness_and_keep_their_pitches() -> None:
