@@ -16,7 +16,7 @@ from models.registry import Version
 from training.music import metrics
 from training.music.batches import whole
 from training.music.build import models_of, style_names
-from training.music.corpus import Corpus, CorpusError, read_corpus
+from training.music.corpus import Corpus, CorpusError, Ints, read_corpus
 from training.music.evaluation import make
 from training.music.midi import Document, read_folder
 from training.music.report import Tracks
@@ -24,6 +24,8 @@ from training.music.report import Tracks
 GOAL = "move every figure towards the songs, or have it there"
 STYLE = "own"
 HELD_OUT_EVERY = 5  # songs, where none are given
+DRAWS = 30  # of the held-out songs, to know what chance does to their figures
+SURE = 2.0  # standard deviations that chance may explain
 NEAREST = 256  # phrases whose nearest phrase among the songs is looked for
 SUFFIXES = (".mid", ".midi")
 Pair = tuple[Cells, Cells]
@@ -40,15 +42,25 @@ class Pool:
 
 @dataclass(frozen=True)
 class Gap:
-    """How many margins a figure of the made phrases misses the held-out songs' by."""
+    """How many margins a figure of the made phrases misses the held-out songs' by.
+
+    ``noise`` is the standard deviation of the songs' own figure, had others of their kind been held
+    out: what lies within two of them, or within a margin, is there already.
+    """
 
     before: float
     after: float
+    noise: float = 0.0
+
+    @property
+    def reach(self) -> float:
+        """Give how far off a figure may be that is there."""
+        return max(1.0, SURE * self.noise)
 
     @property
     def good(self) -> bool:
-        """Say whether it came nearer, or is as near as the margin asks."""
-        return self.after <= 1 or self.after < self.before
+        """Say whether it came nearer, or is there."""
+        return self.after <= self.reach or self.after < self.before
 
 
 @dataclass(frozen=True)
@@ -74,7 +86,7 @@ class SongRow:
     def cells(self) -> dict[str, str]:
         """Give the columns of the table."""
         gaps = list(self.gaps.values())
-        far = [gap for gap in gaps if gap.before > 1]
+        far = [gap for gap in gaps if gap.before > gap.reach]
         nearer = sum(gap.after < gap.before for gap in far)
         after, copied = self.margins_after, self.nearest_after
         return {
@@ -83,8 +95,9 @@ class SongRow:
             "margins missed, before": f"{self.margins_before:.2f}",
             "after": "" if after is None else f"{after:.2f}",
             "figures off before, of them nearer": f"{len(far)}, {nearer}",
-            "within a margin, before and after": f"{sum(g.before <= 1 for g in gaps)}, "
-            f"{sum(g.after <= 1 for g in gaps)} of {len(gaps)}",
+            "there, before and after": f"{len(gaps) - len(far)}, "
+            f"{sum(g.after <= g.reach for g in gaps)} of {len(gaps)}",
+            "gone away": ", ".join(n for n, g in self.gaps.items() if not g.good) or "none",
             "nearest phrase p95, before": f"{self.nearest_before:.2f}",
             "after ": "" if copied is None else f"{copied:.2f}",
             "songs'": f"{self.nearest_of_songs:.2f}",
@@ -144,7 +157,7 @@ class Study:
         return SongRow(
             songs=len(learnt.documents),
             phrases=len(learnt),
-            gaps=gaps(before, after, truth) if after else {},
+            gaps=gaps(before, after, truth, self.noise) if after else {},
             margins_before=metrics.distance(before, truth),
             margins_after=metrics.distance(after, truth) if after else None,
             nearest_before=nearest(base, learnt),
@@ -167,6 +180,12 @@ class Study:
         roll, onset = held.cells(np.arange(len(held)))
         return roll.astype(np.bool_), onset.astype(np.bool_)
 
+    @cached_property
+    def noise(self) -> Tracks:
+        """Say how far chance moves each figure of the held-out songs, by a bootstrap over them."""
+        held = read_corpus(self.pool.held_out_folder)
+        return spread(self.songs, held.song)
+
     def play(self, version: Version) -> Pair:
         """Make phrases for the held-out ones' conditions, over and over with other seeds."""
         held = read_corpus(self.pool.held_out_folder, style_names(version.path), STYLE)
@@ -178,14 +197,27 @@ class Study:
         return roll, onset
 
 
-def gaps(before: Tracks, after: Tracks, real: Tracks) -> dict[str, Gap]:
+def spread(pair: Pair, song: Ints) -> Tracks:
+    """Draw songs anew, phrases and all, and give the standard deviation of every figure."""
+    rows = [np.flatnonzero(song == number) for number in np.unique(song)]
+    draw, drawn = np.random.default_rng(1), []
+    for _ in range(DRAWS):
+        chosen = np.concatenate([rows[n] for n in draw.integers(len(rows), size=len(rows))])
+        drawn.append(metrics.track_figures(pair[0][chosen], pair[1][chosen]))
+    return {
+        track: {name: float(np.std([d[track][name] for d in drawn])) for name in figures}
+        for track, figures in drawn[0].items()
+    }
+
+
+def gaps(before: Tracks, after: Tracks, real: Tracks, noise: Tracks) -> dict[str, Gap]:
     """Compare every figure that the score counts, in margins."""
     found = {}
     for track, figures in real.items():
         for name, margin in metrics.MARGINS.items():
             if name in figures:
-                away = (abs(t[track][name] - figures[name]) / margin for t in (before, after))
-                found[f"{track} {name}"] = Gap(*away)
+                old, new = (abs(t[track][name] - figures[name]) / margin for t in (before, after))
+                found[f"{track} {name}"] = Gap(old, new, noise[track][name] / margin)
     return found
 
 

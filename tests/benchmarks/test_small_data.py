@@ -112,7 +112,8 @@ def test_songs_of_every_size_are_judged_by_the_same_unread_ones(
     assert [row["songs"] for row in told["rows"]] == [6, 9]
     house = Registry(tmp_path / "out2" / "registry", None)
     for row in told["rows"]:
-        assert len(row["gaps"]) > 30 and row["gaps"]["drums kick_on_one"]["before"] >= 0
+        gap = row["gaps"]["drums notes_per_bar"]
+        assert len(row["gaps"]) > 30 and gap["before"] >= 0 and gap["noise"] > 0
         assert row["margins_after"] != row["margins_before"] and 0 <= row["nearest_after"] <= 1
         alias = "live" if row["passed"] else "candidate"
         made = house.resolve("music", f"s{row['songs']}.{alias}")
@@ -137,6 +138,10 @@ def test_the_smallest_size_that_is_enough_is_named() -> None:
 
     assert song_row(a=Gap(3.0, 2.0), b=Gap(0.2, 0.9)).works()
     assert not song_row(a=Gap(3.0, 2.0), b=Gap(0.2, 1.1)).works()
+    shaken = song_row(a=Gap(3.0, 2.0), b=Gap(1.2, 1.9, noise=1.0), c=Gap(2.5, 2.6, noise=1.0))
+    assert not shaken.works() and shaken.cells()["gone away"] == "c"
+    assert shaken.cells()["there, before and after"] == "1, 1 of 3"
+    assert song_row(b=Gap(1.2, 1.9, noise=1.0)).works(), "chance moves the songs' own as far"
     assert not song_row().works()
 
 

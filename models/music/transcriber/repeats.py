@@ -53,4 +53,5 @@ def _tones_below(candidates: Candidates) -> Matrix:
     sure = np.zeros((int(frame.max(initial=0)) + 1, int(column.max(initial=0)) + 1), np.float32)
     sure[frame, column] = candidates.sure
     near = ndimage.maximum_filter1d(sure, 2 * _TOGETHER + 1, axis=0, mode="constant")
-    return np.max([near[frame, column - interval] for interval in _OVERTONES], axis=0)
+    below = [near[frame, column - interval] for interval in _OVERTONES]
+    return np.asarray(np.max(below, axis=0), np.float32)
