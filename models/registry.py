@@ -96,13 +96,15 @@ class Registry:
         return sorted(found.values(), key=lambda v: (str(v.manifest.get("created", "")), v.name))
 
     def aliases(self, family: str) -> dict[str, str]:
-        """Map alias to version name; the writable root overrides the shipped one."""
+        """Map alias to version name; the writable root overrides the shipped one.
+
+        What names a version that has gone, as an update may take a shipped one away, is left out.
+        """
         _check_name(family)
         merged: dict[str, str] = {}
         for root in reversed(self._roots()):
-            path = root / family / "aliases.json"
-            if path.is_file():
-                merged |= json.loads(path.read_text(encoding="utf-8"))
+            told = _read_aliases(root / family)
+            merged |= {alias: name for alias, name in told.items() if self._has(family, name)}
         return merged
 
     def resolve(self, family: str, ref: str = "live") -> Version:
@@ -157,12 +159,12 @@ class Registry:
         self.resolve(family, name)
         root = self._own() / family
         root.mkdir(parents=True, exist_ok=True)
-        aliases = self.aliases(family)
-        before = aliases.get(alias)
+        own = _read_aliases(root)  # alone: the shipped ones must be free to move with an update
+        before = self.aliases(family).get(alias)
         if alias.endswith("live") and before and before != name:
-            aliases[alias.removesuffix("live") + "previous"] = before
-        aliases[alias] = name
-        _write_json(root / "aliases.json", aliases)
+            own[alias.removesuffix("live") + "previous"] = before
+        own[alias] = name
+        _write_json(root / "aliases.json", own)
         line = {"at": time.time(), "alias": alias, "from": before, "to": name, "why": why}
         with (root / "history.jsonl").open("a", encoding="utf-8") as history:
             history.write(json.dumps(line) + "\n")
@@ -171,12 +173,11 @@ class Registry:
         """Let an alias of the writable root name nothing any more; the versions stay."""
         _check_name(alias)
         root = self._own() / family
-        path = root / "aliases.json"
-        own = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        own = _read_aliases(root)
         before = own.pop(alias, None)
         if before is None:
             return
-        _write_json(path, own)
+        _write_json(root / "aliases.json", own)
         line = {"at": time.time(), "alias": alias, "from": before, "to": None, "why": why}
         with (root / "history.jsonl").open("a", encoding="utf-8") as history:
             history.write(json.dumps(line) + "\n")
@@ -218,6 +219,9 @@ class Registry:
         target.rename(going)  # at once for everybody who looks
         shutil.rmtree(going)
 
+    def _has(self, family: str, name: str) -> bool:
+        return any((root / family / name / MANIFEST).is_file() for root in self._roots())
+
     def _roots(self) -> list[Path]:
         return [root for root in (self.writable, self.shipped) if root is not None]
 
@@ -247,6 +251,12 @@ def _read_manifest(path: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return manifest if isinstance(manifest, dict) else {}
+
+
+def _read_aliases(folder: Path) -> dict[str, str]:
+    path = folder / "aliases.json"
+    told: dict[str, str] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return told
 
 
 def _write_json(path: Path, value: object) -> None:

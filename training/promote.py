@@ -84,12 +84,11 @@ def promote(
 
 
 def fresh_name(registry: Registry, family: str) -> str:
-    """Name the next version: the family and a number that is not taken."""
-    taken = {version.name for version in registry.versions(family)}
-    number = len(taken) + 1
-    while f"{family}-{number:04d}" in taken:
-        number += 1
-    return f"{family}-{number:04d}"
+    """Name the next version of one's own; what ships is named otherwise, also in later releases."""
+    prefix = f"{family}-own-"
+    ends = [v.name.removeprefix(prefix) for v in registry.versions(family)]
+    last = max((int(end) for end in ends if end.isdecimal()), default=0)
+    return f"{prefix}{last + 1:04d}"
 
 
 def _gain(candidate: Figures, live: Figures | None) -> str:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,32 @@ def test_rollback_goes_back_and_forth(registry: Registry, tmp_path: Path) -> Non
     registry.move_alias("essay", "live", "e-1")
     assert registry.rollback("essay").name == "e-0"
     assert registry.rollback("essay").name == "e-1"
+
+
+def update(registry: Registry, tmp_path: Path, name: str) -> None:
+    """Let the shipped root hold another version alone, which is live."""
+    assert registry.shipped is not None
+    shutil.rmtree(registry.shipped)
+    shipped = Registry(registry.shipped, None)
+    put(shipped, tmp_path, name)
+    shipped.move_alias("essay", "live", name)
+
+
+def test_an_update_reaches_a_server_whose_style_was_promoted(
+    registry: Registry, tmp_path: Path
+) -> None:
+    put(registry, tmp_path, "own-1")
+    registry.move_alias("essay", "s12.live", "own-1")
+    update(registry, tmp_path, "e-9")
+    assert registry.aliases("essay") == {"live": "e-9", "s12.live": "own-1"}
+
+
+def test_what_an_update_took_away_is_live_no_more(registry: Registry, tmp_path: Path) -> None:
+    put(registry, tmp_path, "own-1")
+    registry.move_alias("essay", "live", "own-1")
+    registry.rollback("essay")
+    update(registry, tmp_path, "e-9")
+    assert registry.aliases("essay") == {"live": "e-9", "previous": "own-1"}
 
 
 def test_a_version_is_immutable(registry: Registry, tmp_path: Path) -> None:

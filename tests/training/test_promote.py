@@ -99,9 +99,10 @@ def test_margins_and_directions() -> None:
 
 
 def test_names_are_fresh(registry: Registry, tmp_path: Path) -> None:
-    assert fresh_name(registry, "essay") == "essay-0001"
-    version(registry, "essay-0002", tmp_path)
-    assert fresh_name(registry, "essay") == "essay-0003"
+    assert fresh_name(registry, "essay") == "essay-own-0001"
+    version(registry, "essay-0007", tmp_path)  # as one that ships
+    version(registry, "essay-own-0002", tmp_path)
+    assert fresh_name(registry, "essay") == "essay-own-0003"
 
 
 def test_an_outcome_is_written_for_the_bot(tmp_path: Path) -> None:
