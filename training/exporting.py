@@ -11,7 +11,7 @@ from models.registry import Registry, RegistryError, Version
 from training.runs import write_json
 
 #: What a version has only for this project's own training and serving.
-OWN = ("lexicon.json", "generation.json", "metrics.json", "runs.npz", "manner.npz")
+OWN = ("lexicon.json", "generation.json", "metrics.json", "runs.npz")
 CODE = "modeling_essay.py"
 CARD = """
 ## Using these files

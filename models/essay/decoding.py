@@ -33,8 +33,6 @@ class Decoding:
     plan_pull: float = 5.0  # the same, while keywords are drawn
     plan_far: float = 0.3  # cosine below which keywords lose as much
     pull_from: float = 0.35  # cosine from which a word is pulled at all
-    own_pull: float = 0.0  # nats that the topic's own words are given at least
-    habits: float = 0.0  # share taken of what manner.npz gives single tokens; 0 = off
     longest_copy: int = 0  # words in a row from a training essay, 8 at least; 0 = any number
     forbidden: str = "()[]{}<>|=~\\@#_^`*+/"  # a token with one of these is never drawn
     # choosing among candidates
@@ -46,9 +44,7 @@ class Decoding:
     relevance: float = 1.0  # weights of the judge, see judge.py
     association: float = 2.0
     coverage: float = 0.5
-    association_enough: float = 1.0  # nearness from which more of it counts no more
     novelty: float = 1.0
-    likeness: float = 0.0  # to people's sentences rather than the version's own; see manner.py
     fluency: float = 1.2
     fluency_low: float = -2.8  # band of the mean log-probability of a token, in nats
     fluency_high: float = -1.2

@@ -10,12 +10,10 @@ from dataclasses import dataclass
 from models.essay.associations import Associations
 from models.essay.decoding import Decoding
 from models.essay.lexicon import content_words, is_english, stem
-from models.essay.manner import Manner
 from models.essay.sampling import PhraseBook
 from models.essay.sentence import Room, SentenceCandidate
 
 HOPELESS = -20.0  # below this a sentence is kept only for want of any other
-PLAIN_ENOUGH = 1.0  # log of the odds from which a sentence is like people's
 GAIN_BAND = (-0.2, 0.6)  # nats a token gains from knowing the topic; more is mere listing of it
 
 _ODD = re.compile(r" [,.;:!?]|[,;:]{2}|[,;:][.!?]|\"\"|''|--|\b(\w+) \1\b|[a-z][A-Z]|\b[b-z] ")
@@ -52,9 +50,8 @@ class Place:
 class Record:
     """What was written so far, as far as the judge cares."""
 
-    def __init__(self, subject: str, known: Associations, manner: Manner | None = None) -> None:
+    def __init__(self, subject: str, known: Associations) -> None:
         self.subject = known.mean(subject.split())
-        self._manner = manner
         self._known = known
         self.about = {stem(word) for word in content_words(subject)}
         self.book = PhraseBook()
@@ -91,12 +88,10 @@ class Record:
         points += how.fluency * min(mean, how.fluency_high)
         points -= 2 * how.fluency * max(0.0, how.fluency_low - mean)
         points -= _misplacement(text.strip().lstrip('"'), place)
-        points += how.association * min(how.association_enough, self._nearness(text))
+        points += how.association * self._nearness(text)
         points += how.coverage * min(2, len(stems & self._wanted))
         points += how.coverage * 0.5 * bool(stems & self.about)
         points += how.novelty * self._newness(stems)
-        if self._manner is not None and how.likeness:
-            points += how.likeness * min(PLAIN_ENOUGH, self._manner.likeness(text))
         points -= self._sameness(text, words, stems) + _untidiness(text, self.about)
         points += 2 * HOPELESS * self.book.repeats(words)
         return points if room.fits(draft.written) else points + 4 * HOPELESS

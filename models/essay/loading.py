@@ -21,7 +21,6 @@ from models.essay.decoding import Decoding
 from models.essay.kernel import Kernel
 from models.essay.lexicon import Lexicon
 from models.essay.lstm import EssayLSTM
-from models.essay.manner import Manner
 from models.essay.prompt import Encoder, Prompter
 from models.essay.runs import Runs
 from models.essay.table import Table
@@ -75,7 +74,7 @@ def load_version(
         parameters = kernel.parameters
         kernel.keep_only_own()
         language = _language(version, how.forbidden)
-        read, manner = Runs.read(version.path), Manner.read(version.path)
+        read = Runs.read(version.path)
         tools = Tools(
             version.name,
             language.lexicon,
@@ -84,7 +83,6 @@ def load_version(
             language.directions,
             how,
             read,
-            manner,
         )
         table = Table(kernel, tools, slots)
     taught = version.manifest.get("styles") or [s for s in STYLES if s != "own"]
@@ -97,8 +95,7 @@ def load_version(
         licence=str(version.manifest.get("licence", "unknown")),
         device=str(device),
     )
-    own = (read.size if read else 0) + (manner.size if manner else 0)
-    return Loaded(table, info, table.size + own)
+    return Loaded(table, info, table.size + (read.size if read else 0))
 
 
 def _language(version: Version, forbidden: str) -> Language:

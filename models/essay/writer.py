@@ -19,7 +19,6 @@ from models.essay.associations import Associations
 from models.essay.decoding import Decoding
 from models.essay.judge import HOPELESS, Place, Record
 from models.essay.lexicon import Lexicon, Speller, words_of
-from models.essay.manner import Manner
 from models.essay.mending import finished
 from models.essay.opening import Opening, about, read_opening
 from models.essay.parts import Fed, Part
@@ -56,7 +55,6 @@ class Tools:
     directions: Tensor  # of tokens, see Associations.table
     how: Decoding
     read: Runs | None = None  # of the training essays, where the version has them
-    manner: Manner | None = None  # of people, where the version has it
 
 
 class Draft:
@@ -86,7 +84,7 @@ class Draft:
         self.plan: EssayPlan = EssayPlan(title=self.topic.title, paragraphs=())
         self._speak = speak
         self._openers: list[int] = []  # first tokens of the last two sentences
-        self._record = Record(self.topic.subject, tools.known, tools.manner)
+        self._record = Record(self.topic.subject, tools.known)
         given = self.opening.text if self.opening else ""
         self._speller = Speller(words_of(f"{self.topic.subject} {given}"))
         shy = 0.0 if self.style in NAMING_STYLES else self.how.name_shyness
@@ -103,10 +101,7 @@ class Draft:
 
     def bias(self) -> Tensor:
         """Give what is added to the log-probabilities of every token (V,)."""
-        bias = self.fatigue.bias() + self._shyness + self._pull
-        if self.paragraph >= 0 and self.tools.manner is not None and self.how.habits:
-            bias += self.how.habits * self.tools.manner.tokens
-        return bias
+        return self.fatigue.bias() + self._shyness + self._pull
 
     def _pulled(self, keywords: Iterable[str], strength: float) -> Tensor:
         """Favour words that belong to the topic and, half as much, to a paragraph's keywords."""
@@ -119,7 +114,7 @@ class Draft:
         pull *= (torch.arange(1.0, len(pull) + 1).log() / math.log(PLAIN_RANK)).clamp(max=1.0)
         if self.paragraph < 0:  # keywords have no business far from the topic
             pull[self.tools.lexicon.content & (near < how.plan_far)] -= strength
-        pull[self._own] = pull[self._own].clamp(min=max(strength / 3, how.own_pull))
+        pull[self._own] = pull[self._own].clamp(min=strength / 3)
         return pull
 
     def condition(self, paragraph: int, left: int, *, bare: bool) -> Condition:

@@ -7,12 +7,10 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
-from models.essay.manner import Manner
 from models.essay.runs import Runs
 from models.registry import Registry, RegistryError, Version
 from training.about import About
 from training.essays.card import card, sample_section
-from training.essays.manner import manner_of
 from training.essays.pictures import draw_all
 from training.essays.pipeline import Finished, Orders, describe, write_model
 from training.essays.prepare import GENERAL
@@ -24,7 +22,7 @@ from training.runs import write_json
 #: Livelier than the .65 of old versions: more different word pairs, topics kept about as well.
 #: More guidance than the 1.25 of old versions held unread topics better in a small trial; the
 #: examination of essay-0003 shows little of it.
-SAMPLER: dict[str, float] = {"temperature": 0.8, "longest_copy": 8, "guidance": 1.5}
+SAMPLER = {"temperature": 0.8, "longest_copy": 8, "guidance": 1.5}
 PRIVATE = About(
     "as the texts' licences allow",
     "Trained on a private collection; the weights may be used as far as its texts allow.",
@@ -65,10 +63,6 @@ def publish(
         write_json(folder / "generation.json", sampler)
         runs_read(finished).write(folder)
         passing = Registry(Path(temporary) / "registry", None)
-        manner = _manner(finished, lambda: passing.publish("essay", "plain", folder, parent=None,
-                                                           facts=told))  # fmt: skip
-        if manner is not None:
-            manner.write(folder)
         draft = passing.publish("essay", name, folder, parent=parent, facts=told)
         report = measure(draft)
         samples = sample_section(draft)
@@ -82,19 +76,6 @@ def publish(
         )  # fmt: skip
         (folder / "README.md").write_text(text, encoding="utf-8")
         return registry.publish("essay", name, folder, parent=parent, facts=told), report
-
-
-def _manner(finished: Finished, without: Callable[[], Version]) -> Manner | None:
-    """Find how people differ from the version as it writes ``without`` knowing that.
-
-    A small collection tells too little: what adapts to one has its parent's.
-    """
-    orders = finished.orders
-    if not any(SAMPLER.get(name) for name in ("likeness", "habits")):
-        return None  # nothing would ask for it
-    if orders.adapting and orders.parent:
-        return Manner.read(orders.parent.path)
-    return manner_of(without, finished.prepared.corpus.essays_of("train"), orders.seed)
 
 
 def runs_read(finished: Finished) -> Runs:

@@ -14,15 +14,7 @@ from training.essays.publishing import SAMPLER
 CHANGES: dict[str, object] = {
     "training.essays.card.WORDS": 50,
     "training.essays.gate.WORDS": 50,
-    "training.essays.manner.LEAST": 10,
-    "training.essays.manner.MADE": 3,
-    "training.essays.manner.WORDS": 50,
-    "training.essays.publishing.SAMPLER": {
-        **SAMPLER,
-        "candidates": 2,
-        "plan_candidates": 2,
-        "likeness": 1.0,
-    },
+    "training.essays.publishing.SAMPLER": {**SAMPLER, "candidates": 2, "plan_candidates": 2},
 }
 
 

@@ -64,7 +64,7 @@ def test_a_version_is_published_with_all_that_belongs_to_it(house: Path) -> None
     version.verify()
     files = set(version.manifest["files"])
     assert {"config.json", "model.safetensors", "tokenizer.json", "lexicon.json"} <= files
-    assert {"metrics.json", "README.md", "generation.json", "runs.npz", "manner.npz"} <= files
+    assert {"metrics.json", "README.md", "generation.json", "runs.npz"} <= files
     assert version.read_json("generation.json")["longest_copy"] == 8
     assert version.manifest["styles"] == ["argument"]
     assert version.manifest["splits"]["unseen"] == 12
