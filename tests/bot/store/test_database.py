@@ -75,17 +75,21 @@ async def open_what_is_not_migrated(url: str) -> None:
 
 
 async def give_up_while_opening(url: str) -> None:
+    before = set(threading.enumerate())
     opening = asyncio.create_task(Store.open(url))
-    await asyncio.sleep(0.005)
+    async with asyncio.timeout(10):  # until its thread is there; a pause might outlast the opening
+        while set(threading.enumerate()) <= before:
+            await asyncio.sleep(0)
     opening.cancel()
     await asyncio.wait({opening})
+    assert opening.cancelled()
 
 
 async def give_up_a_statement_twice(url: str) -> None:
     store = await Store.open(url)
     asking = asyncio.create_task(store.requests.depth())
     for _ in range(2):
-        await asyncio.sleep(0.005)
+        await asyncio.sleep(0)
         asking.cancel()
     await asyncio.wait({asking})
     await store.close()
