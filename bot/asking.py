@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from bot.openings import cleaned
-from bot.parameters import AlbumParameters, BeatParameters, EssayParameters, Kind
+from bot.parameters import AlbumParameters, BeatParameters, Energy, EssayParameters, Kind
 from bot.samples import Sample
 from bot.sentences import Objection, Sentence
 from bot.styles import Styles
@@ -46,7 +46,8 @@ class Ask:
     """What somebody typed, where, and how to answer.
 
     ``parameters`` may hold topic, words, style, opening, seed; or style, bpm, bars, key,
-    format, seed, variation; or title, tracks, style, seed. Left out or None means the default.
+    energy, format, seed, variation; or title, tracks, style, seed. Left out or None means the
+    default.
     """
 
     kind: Kind
@@ -110,6 +111,7 @@ def beat_parameters(
         bpm=None if bpm is None else _whole(bpm, "bpm_range", BPM_MIN, BPM_MAX),
         bars=_whole(bars, "bars_range", BARS_MIN, BARS_MAX),
         key=None if key is None else _key(str(key)),
+        energy=_energy(values.get("energy")),
         format=_format(values.get("format")),
         variation=seed_of(values.get("variation") or 0),
         sample=sample.name if sample is not None else None,
@@ -196,6 +198,16 @@ def _key(value: str) -> str:
     if key not in KEYS:
         raise WrongValue(Sentence("key_unknown", value=_shown(value)))
     return key
+
+
+def _energy(value: object) -> Energy | None:
+    if value is None:
+        return None
+    try:
+        return Energy(str(value).strip().lower())
+    except ValueError:
+        sentence = Sentence("energy_unknown", value=_shown(str(value)), choices=", ".join(Energy))
+        raise WrongValue(sentence) from None
 
 
 def _format(value: object) -> AudioFormat:

@@ -92,6 +92,7 @@ async def _vary(interaction: Interaction, request: Request, _: str | None) -> No
         "bpm": take.bpm,
         "bars": take.bars,
         "key": take.key,
+        "energy": asked.energy,
         "format": asked.format.value,
         "seed": request.seed,
         "variation": _another(asked.variation),

@@ -16,7 +16,7 @@ from bot.filters import blocked, filters, written
 from bot.frontend import FrontEnd, Result
 from bot.limits import UPLOAD_REQUEST
 from bot.own_styles import named, prompt_style
-from bot.parameters import AlbumParameters, BeatParameters, EssayParameters
+from bot.parameters import ENERGIES, AlbumParameters, BeatParameters, EssayParameters
 from bot.sentences import Sentence
 from bot.store import SAMPLE, Artifact, GuildSettings, Outcome, Request, Store
 from bot.store.mapping import stripped
@@ -188,6 +188,7 @@ def beat_asked(request: Request, wanted: BeatParameters, sample: bytes | None) -
         format=wanted.format,
         max_bytes=request.upload_limit,
         variation=wanted.variation,
+        energy=None if wanted.energy is None else ENERGIES[wanted.energy],
         sample=None if sample is None else base64.b64encode(sample).decode("ascii"),
         version=wanted.version,
     )

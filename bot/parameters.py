@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Literal
 
 from pydantic import Field
@@ -44,6 +45,18 @@ class EssayParameters(Shape):
     version: str | None = None
 
 
+class Energy(StrEnum):
+    """How much goes on in a beat: how many play, how much, how hard."""
+
+    CALM = "calm"
+    MODERATE = "moderate"
+    FULL = "full"
+
+
+#: What the service is asked for by each word; see BeatRequest.
+ENERGIES = {Energy.CALM: 0.0, Energy.MODERATE: 0.5, Energy.FULL: 1.0}
+
+
 class BeatParameters(Shape):
     """A beat as asked for; None lets the seed choose."""
 
@@ -51,6 +64,7 @@ class BeatParameters(Shape):
     bpm: int | None = Field(default=None, ge=BPM_MIN, le=BPM_MAX)
     bars: int = Field(default=16, ge=BARS_MIN, le=BARS_MAX)
     key: str | None = None
+    energy: Energy | None = None  # None: as its sections are
     format: AudioFormat = AudioFormat.MP3
     variation: int = Field(default=0, ge=0, lt=SEED_LIMIT)  # see BeatRequest; set by a button
     #: Name of the file it is played around, which is kept with the request's other files.

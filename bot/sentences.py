@@ -19,6 +19,7 @@ ENGLISH: Mapping[str, str] = {
     "bpm_range": "The tempo can be {low} to {high} beats a minute.",
     "bars_range": "A beat can have {low} to {high} bars.",
     "key_unknown": "“{value}” is not a key I know; try “C major” or “F# minor”.",
+    "energy_unknown": "“{value}” is not an energy I know; choose one of {choices}.",
     "format_unknown": "“{value}” is not a format I can make; choose one of {choices}.",
     "style_unknown": "There is no style called “{value}”; choose one of {choices}.",
     "title_missing": "Please say what the album should be called.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import groupby
 
-from bot.parameters import AlbumParameters, EssayParameters
+from bot.parameters import AlbumParameters, Energy, EssayParameters
 from bot.store.shapes import Request
 from bot.words import Words
 from models.contract import BeatTake
@@ -17,20 +17,27 @@ def headline(say: Words, request: Request) -> str:
         return " ".join(request.parameters.topic.split())
     if isinstance(request.parameters, AlbumParameters):
         return request.parameters.title
-    if isinstance(request.outcome, BeatTake):
-        return title_of(say, request.outcome)
     wanted = request.parameters
+    if isinstance(request.outcome, BeatTake):
+        return title_of(say, request.outcome, wanted.energy)
     known = [
         wanted.style,
         wanted.bpm and f"{wanted.bpm} bpm",
         wanted.key and key_name(say, wanted.key),
+        wanted.energy and energy_name(say, wanted.energy),
     ]
     return " · ".join(str(part) for part in known if part) or say("card.beat")
 
 
-def title_of(say: Words, take: BeatTake) -> str:
-    """Name a beat by what it sounds like."""
-    return say("card.title", style=take.style, bpm=take.bpm, key=key_name(say, take.key))
+def title_of(say: Words, take: BeatTake, energy: Energy | None) -> str:
+    """Name a beat by what it sounds like, and by the energy that was asked for."""
+    title = say("card.title", style=take.style, bpm=take.bpm, key=key_name(say, take.key))
+    return title if energy is None else f"{title} · {energy_name(say, energy)}"
+
+
+def energy_name(say: Words, energy: Energy) -> str:
+    """Write an energy as ``calm energy``."""
+    return say("card.energy", energy=say(f"choice.{energy}"))
 
 
 def key_name(say: Words, key: str) -> str:

@@ -102,17 +102,20 @@ def beat(
     say: Words, request: Request, take: BeatTake, files: Sequence[Artifact], *, room: int
 ) -> Card:
     """Show a beat: its facts, the piano-roll, and the audio that plays where it stands."""
-    embed = discord.Embed(title=limits.clip(title_of(say, take), 256), colour=GREEN)
+    asked = request.parameters
+    assert isinstance(asked, BeatParameters)
+    title = title_of(say, take, asked.energy)
+    embed = discord.Embed(title=limits.clip(title, limits.EMBED_TITLE), colour=GREEN)
     size_line = [say.count("card.bars", take.bars), minutes(take.duration)]
-    if isinstance(request.parameters, BeatParameters) and request.parameters.sample:
-        size_line.append(say("card.sample", name=plain(request.parameters.sample)))
+    if asked.sample:
+        size_line.append(say("card.sample", name=plain(asked.sample)))
     embed.description = limits.clip(f"{form_of(say, take.sections)}\n{' · '.join(size_line)}", PAGE)
     # Other forms may lie beside it because somebody asked for them.
     taken, left = choose(_attached(files, (take.format.value, "png", "mid")), room)
     _set_picture(embed, taken)
     facts = [say("card.seed", seed=take.seed), take.model_version]
-    if isinstance(request.parameters, BeatParameters) and request.parameters.variation:
-        facts.insert(1, say("card.variation", number=request.parameters.variation))
+    if asked.variation:
+        facts.insert(1, say("card.variation", number=asked.variation))
     _finish(say, request, embed, facts, left, room)
     return Card(embed, view_of(_result_buttons(say, request.id, vary=True)), taken)
 

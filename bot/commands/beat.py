@@ -14,6 +14,7 @@ from bot.commands.common import Choice, Interaction
 from bot.commands.menu import command, options, text
 from bot.commands.submit import Fetch, submit
 from bot.commands.suggestions import styles_for
+from bot.parameters import Energy
 from bot.samples import Sample
 from bot.sentences import Sentence
 from bot.uploads import UploadError, shown_name
@@ -32,9 +33,10 @@ DOWNLOAD_SECONDS = 20.0
 
 
 @command("beat")
-@options("beat", "style", "bpm", "bars", "key", "seed", "format", "sample")
+@options("beat", "style", "bpm", "bars", "key", "energy", "seed", "format", "sample")
 @app_commands.choices(
     key=[Choice(name=text(f"key.{key}"), value=key) for key in KEYS],
+    energy=[Choice(name=text(f"choice.{much}"), value=much.value) for much in Energy],
     format=[Choice(name=text(f"choice.{kind}"), value=kind.value) for kind in AudioFormat],
 )
 async def beat(
@@ -43,6 +45,7 @@ async def beat(
     bpm: app_commands.Range[int, BPM_MIN, BPM_MAX] | None = None,
     bars: app_commands.Range[int, BARS_MIN, BARS_MAX] | None = None,
     key: str | None = None,
+    energy: str | None = None,
     seed: app_commands.Range[int, 0, SEED_LIMIT - 1] | None = None,
     format: str | None = None,
     sample: discord.Attachment | None = None,
@@ -53,6 +56,7 @@ async def beat(
         "bpm": bpm,
         "bars": bars,
         "key": key,
+        "energy": energy,
         "seed": seed,
         "format": format,
     }

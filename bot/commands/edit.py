@@ -42,6 +42,8 @@ async def take_edit(interaction: Interaction, request_id: int) -> None:
     for name in _NUMBERS:
         values[name] = _number(values.get(name))
     if isinstance(request.parameters, BeatParameters):
+        # Discord gives a form five fields: what has none here stays as it was.
+        values["energy"] = request.parameters.energy
         values["format"] = request.parameters.format.value
     sample = kept_sample(interaction, request)
     await submit(interaction, request.kind, values, parent_id=request.id, sample=sample)

@@ -111,6 +111,7 @@ async def test_a_beat_enters_as_it_was_typed(admission: Admission) -> None:
         ("beat", {"bars": 65}, "bars_range"),
         ("beat", {"key": "H major"}, "key_unknown"),
         ("beat", {"key": "C lydian"}, "key_unknown"),
+        ("beat", {"energy": "wild"}, "energy_unknown"),
         ("beat", {"format": "aiff"}, "format_unknown"),
         ("beat", {"style": "{0} {x}"}, "style_unknown"),
     ],

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import io
+import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +70,40 @@ async def test_every_key_is_a_choice(world: World, service: FakeService) -> None
     assert service.beats[0].key == KEYS[-1]
 
 
+async def test_an_energy_is_chosen_by_a_word_and_stands_on_the_card(
+    world: World, service: FakeService
+) -> None:
+    command = world.env.backend.find_command("beat", None, type=1)
+    assert command is not None
+    option = next(option for option in command["options"] if option["name"] == "energy")
+    assert option["name_localizations"] == {"de": "energie", "fr": "énergie"}
+    assert not option.get("required")
+    told = [(c["value"], c["name"], c["name_localizations"]) for c in option["choices"]]
+    assert told == [
+        ("calm", "calm", {"de": "ruhig", "fr": "calme"}),
+        ("moderate", "moderate", {"de": "mäßig", "fr": "modérée"}),
+        ("full", "full", {"de": "voll", "fr": "pleine"}),
+    ]
+    for energy in ("calm", "moderate", "full", None):
+        chosen = {} if energy is None else {"energy": energy}
+        request = await world.done(await world.ask(world.alice, "beat", **chosen))
+        title = "lofi · 84 bpm · A minor" + (f" · {energy} energy" if energy else "")
+        assert world.embed(request).title == title
+        shown = await world.bob.slash(world.channel, "show", number=request.id)
+        assert shown.response.embeds[0].title == title
+    assert [asked.energy for asked in service.beats] == [0.0, 0.5, 1.0, None]
+
+
+async def test_the_energy_is_among_what_privacy_exports(world: World) -> None:
+    await world.done(await world.ask(world.alice, "beat", energy="moderate"))
+    told = await world.alice.slash(world.channel, "privacy")
+    packed = await world.alice.click(told.response, custom_id="gwp:export")
+    data = await packed.response.attachments[0].read()
+    with zipfile.ZipFile(io.BytesIO(data)) as files:
+        (record,) = json.loads(files.read("requests.json"))
+    assert record["asked"]["energy"] == "moderate"
+
+
 async def test_audio_over_the_limit_is_left_out_and_said(
     world: World, service: FakeService, client_says: dict[str, Any]
 ) -> None:
@@ -84,7 +121,15 @@ async def test_audio_over_the_limit_is_left_out_and_said(
 
 @pytest.mark.parametrize(
     "options",
-    [{"bpm": 59}, {"bpm": 181}, {"bars": 3}, {"bars": 65}, {"key": "H"}, {"format": "aac"}],
+    [
+        {"bpm": 59},
+        {"bpm": 181},
+        {"bars": 3},
+        {"bars": 65},
+        {"key": "H"},
+        {"energy": "wild"},
+        {"format": "aac"},
+    ],
 )
 async def test_discord_itself_refuses_what_is_out_of_range(
     world: World, options: dict[str, Any]

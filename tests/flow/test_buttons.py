@@ -7,7 +7,7 @@ from typing import Any
 import discord
 import pytest
 
-from bot.parameters import EssayParameters
+from bot.parameters import BeatParameters, Energy, EssayParameters
 from bot.store import State
 from tests.flow.fake_service import FakeService
 from tests.flow.world import World, acts
@@ -94,6 +94,21 @@ async def test_edit_of_a_beat_keeps_its_format(world: World, service: FakeServic
     await world.done(world.number(await world.alice.submit_modal(form, values)))
     asked = service.beats[-1]
     assert (asked.bpm, asked.bars, asked.key, asked.format) == (90, 4, "Bb minor", "ogg")
+
+
+async def test_again_vary_and_edit_keep_the_energy(world: World, service: FakeService) -> None:
+    number, message = await beat(world, energy="calm", seed=3)
+    values = {"style": "", "bpm": "90", "bars": "4", "key": "", "seed": ""}
+    for act in ("again", "vary", "edit"):
+        result = await press(world, world.alice, message, act, number)
+        if act == "edit":
+            result = await world.alice.submit_modal(result, values)
+        request = await world.done(world.number(result))
+        assert isinstance(request.parameters, BeatParameters)
+        assert request.parameters.energy is Energy.CALM, act
+        assert (world.embed(request).title or "").endswith(" · calm energy"), act
+    assert [asked.energy for asked in service.beats] == [0.0] * 4
+    assert service.beats[-1].bpm == 90
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ async def test_the_files_of_a_beat_offer_what_can_be_made(world: World) -> None:
 async def test_stems_after_a_restart_are_of_the_very_same_beat(
     world: World, service: FakeService
 ) -> None:
-    number, message = await beat(world, style="house", seed=7, bars=8)
+    number, message = await beat(world, style="house", seed=7, bars=8, energy="full")
     files = await world.alice.click(message, custom_id=f"gw:file:{number}")
     shown = files.response.message
     await world.restart()
@@ -51,7 +51,8 @@ async def test_stems_after_a_restart_are_of_the_very_same_beat(
         assert pack.namelist() == ["1 drums.flac", "2 bass.flac"]
     first, again = service.beats
     assert again.stems and again.version == "music-test" and again.max_bytes == 25 * 2**20
-    same = {"style", "bpm", "bars", "key", "seed", "variation", "sample"}
+    same = {"style", "bpm", "bars", "key", "seed", "variation", "sample", "energy"}
+    assert again.energy == 1.0
     assert again.model_dump(include=same) == first.model_dump(include=same)
 
 

@@ -62,9 +62,10 @@ async def test_every_command_answers_in_every_language(
     world: World, client_says: dict[str, Any], locale: str
 ) -> None:
     client_says["locale"] = locale
-    number = await world.ask(world.alice, "beat", key="Bb minor")
+    number = await world.ask(world.alice, "beat", key="Bb minor", energy="full")
     message = world.message(await world.done(number))
-    assert ("b-Moll" if locale == "de" else "si♭ mineur") in (message.embeds[0].title or "")
+    title = "b-Moll · Energie: voll" if locale == "de" else "si♭ mineur · énergie pleine"
+    assert (message.embeds[0].title or "").endswith(title)
     for command in ("mine", "about", "privacy"):
         result = await world.alice.slash(world.channel, command)
         assert result.ephemeral and result.response.embeds[0].title
