@@ -16,6 +16,7 @@ from bot.console import Finished, Show, workshop
 from bot.endings import FAILED, FINE, WRONG, guarded, need_token, settings_or_end
 from bot.inputs import Unusable
 from bot.openings import topic_of
+from bot.parameters import Energy
 from bot.samples import Sample
 from bot.settings import Settings
 from bot.store import NOBODY, migrate
@@ -90,6 +91,9 @@ def beat(
     bpm: Annotated[int | None, typer.Option(min=BPM_MIN, max=BPM_MAX)] = None,
     bars: Annotated[int | None, typer.Option(min=BARS_MIN, max=BARS_MAX)] = None,
     key: Annotated[str | None, typer.Option(help="For example “C minor”.")] = None,
+    energy: Annotated[
+        str | None, typer.Option(metavar="|".join(Energy), help="How much goes on.")
+    ] = None,
     seed: Seed = None,
     count: Annotated[int, typer.Option(min=1, max=1000, help="Seeds count up from --seed.")] = 1,
     audio: Annotated[AudioFormat, typer.Option("--format")] = AudioFormat.MP3,
@@ -101,7 +105,8 @@ def beat(
     as_json: AsJson = False,
 ) -> None:
     """Make a beat, or several."""
-    values = {"style": style, "bpm": bpm, "bars": bars, "key": key, "format": audio.value}
+    values = {"style": style, "bpm": bpm, "bars": bars, "key": key}
+    values |= {"energy": energy, "format": audio.value}
     seeds = [None if seed is None else (seed + n) % SEED_LIMIT for n in range(count)]
     try:
         given = None if sample is None else inputs.sample(sample)
@@ -234,7 +239,7 @@ def _tell(end: Finished, as_json: bool) -> None:
 
 def _summary(end: Finished) -> str:
     facts = end.report()
-    named = ("title", "style", "bpm", "key", "seed", "model_version", "note")
+    named = ("title", "style", "bpm", "key", "energy", "seed", "model_version", "note")
     told = [f"{name.replace('_', ' ')}: {facts[name]}" for name in named if facts.get(name)]
     tracks = [
         f"  {track['number']:2} {track['title']} · {track['bpm']} bpm · {track['key']}"

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from bot.admission import Admission, Ask, Refused
 from bot.files import write_whole
 from bot.frontend import Result
-from bot.parameters import AlbumParameters, EssayParameters
+from bot.parameters import AlbumParameters, BeatParameters, EssayParameters
 from bot.service_process import generation_url
 from bot.settings import Settings
 from bot.store import NOBODY, Request, Store, migrate
@@ -89,10 +89,11 @@ class Finished:
         if (album := self.result.album) is not None:
             facts = album.model_dump(mode="json", exclude={"archive", "medley", "cover"})
             return {**facts, "files": files}
-        assert self.result.take is not None
+        asked_for = self.request.parameters
+        assert self.result.take is not None and isinstance(asked_for, BeatParameters)
         kept = ("style", "bpm", "bars", "key", "seed", "model_version", "seconds", "duration")
         facts = self.result.take.model_dump(mode="json", include={*kept, "loudness", "true_peak"})
-        return {**facts, "files": files}
+        return {**facts, "energy": asked_for.energy, "files": files}
 
 
 @dataclass(frozen=True)

@@ -180,6 +180,7 @@ def test_a_beat_is_reported_with_what_the_seed_chose(tmp_path: Path) -> None:
     result = Result(None, take, (Artifact("mp3", tmp_path, "x", "0" * 64, 1),))
     report = Finished(ask("x"), request, result, (tmp_path / "a.mp3",)).report()
     assert report["bpm"] == 120 and report["key"] == "C minor" and report["loudness"] == -14.0
+    assert report["energy"] is None
     assert report["files"] == [str(tmp_path / "a.mp3")] and "audio" not in report
     assert file_stem(request, result) == "beat-house-120-bpm-2"
 

@@ -134,13 +134,14 @@ def test_an_opening_that_cannot_be_read_is_one_sentence(
 def test_beats_as_json(cli: Cli, tmp_path: Path) -> None:
     done = cli(
         "beat", "--bpm", "100", "--bars", "4", "--key", "a minor", "--seed", "9", "--count", "2",
-        "--format", "mid", "--json", "--out", tmp_path,
+        "--energy", "calm", "--format", "mid", "--json", "--out", tmp_path,
     )  # fmt: skip
     assert done.exit_code == 0, done.output
     made = [json.loads(line) for line in done.stdout.splitlines()]
     assert [each["seed"] for each in made] == [9, 10]
     for each in made:
         assert (each["bpm"], each["bars"], each["key"]) == (100, 4, "A minor")
+        assert each["energy"] == "calm"
         assert each["duration"] > 0 and each["model_version"] == "tiny-music"
         assert {Path(path).suffix for path in each["files"]} == {".mid", ".png"}
         assert all(Path(path).stat().st_size > 50 for path in each["files"])
@@ -150,6 +151,13 @@ def test_an_unknown_style_is_one_sentence(cli: Cli, tmp_path: Path) -> None:
     done = cli("essay", "rivers", "--style", "haiku", "--out", tmp_path)
     assert done.exit_code == 2 and done.stdout == ""
     assert done.stderr.startswith("There is no style called “haiku”; choose one of ")
+
+
+def test_an_unknown_energy_is_one_sentence(cli: Cli, tmp_path: Path) -> None:
+    done = cli("beat", "--energy", "wild", "--json", "--out", tmp_path)
+    said = "“wild” is not an energy I know; choose one of calm, moderate, full."
+    assert (done.exit_code, done.stderr) == (2, f"{said}\n")
+    assert json.loads(done.stdout) == {"energy": "wild", "format": "mp3", "error": said}
 
 
 def test_the_demo_makes_one_of_each_with_its_own_service(
