@@ -20,7 +20,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from models.music.codec import TOKENS, Codec, CodecConfig, Mixer, binarise, normalise, spread
-from models.music.habits import Habits, play
+from models.music.habits import Calibration
 from models.music.pianoroll import BARS, MODES, TRACKS, Phrase, stack
 
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
@@ -32,26 +32,6 @@ TEMPO_EDGES = (80.0, 100.0, 125.0)  # beats a minute; four bands
 def tempo_band(bpm: float) -> int:
     """Give the band 0..3 of a tempo."""
     return sum(bpm >= edge for edge in TEMPO_EDGES)
-
-
-@dataclass(frozen=True)
-class Calibration:
-    """How a finished generator is played; neutral while it is trained."""
-
-    bars: float = 1.0  # strength of the latents of single bars: less makes bars more alike
-    starts: tuple[float, ...] = (0.0,) * len(TRACKS)  # added to each track's onset logits
-    holds: tuple[float, ...] = (0.0,) * len(TRACKS)  # and to those of notes that go on
-    habits: Habits | None = None  # of newer versions: takes the place of both
-
-    @classmethod
-    def read(cls, data: Mapping[str, Any]) -> Calibration:
-        """Build from parsed JSON; what is missing is neutral."""
-        neutral = cls()
-        starts, holds = (tuple(data.get(k, getattr(neutral, k))) for k in ("starts", "holds"))
-        habits = data.get("habits")
-        return cls(
-            data.get("bars", neutral.bars), starts, holds, Habits.read(habits) if habits else None
-        )
 
 
 @dataclass(frozen=True)
@@ -186,20 +166,18 @@ class Generator(nn.Module):
         mixed = torch.where(kept > 0, given, torch.cat(made, -1))
         return self.hush(mixed, condition[:, -len(TRACKS) :])
 
-    def rolls(
-        self, codes: Tensor, active: Tensor, calibrated: bool = False
-    ) -> tuple[Tensor, Tensor]:
+    def rolls(self, codes: Tensor, active: Tensor) -> tuple[Tensor, Tensor]:
         """Decode codes into binary (roll, onset) [batch, 64, 144], silent where not active."""
-        starts, holds = self.codec.decode(codes)
-        played = self.config.calibration
-        if calibrated and played.habits:
-            roll, onset = play(starts, holds, played.habits)
-        else:
-            if calibrated:
-                starts = starts + spread(codes.new_tensor([played.starts]))
-                holds = holds + spread(codes.new_tensor([played.holds]))
-            roll, onset = binarise(starts, holds)
+        roll, onset = binarise(*self.codec.decode(codes))
         playing = spread(active.float())
+        return roll * playing, onset * playing
+
+    def played(self, codes: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
+        """Decode codes as ``rolls`` does, the way this version is calibrated to be played."""
+        styles = condition[:, : len(self.config.styles)].argmax(1).tolist()
+        names = [self.config.styles[number] for number in styles]
+        roll, onset = self.config.calibration.play(*self.codec.decode(codes), names)
+        playing = spread(condition[:, -len(TRACKS) :])
         return roll * playing, onset * playing
 
     def hush(self, codes: Tensor, active: Tensor) -> Tensor:
@@ -296,7 +274,7 @@ class Generator(nn.Module):
             mask = told.expand(count, -1)
             roll, onset = (torch.from_numpy(cells).float() for cells in stack([given]))
             codes = self.codec.encode(roll, onset).expand(count, -1, -1)
-        made = self.rolls(self.codes(z, condition, codes, mask), active, calibrated=True)
+        made = self.played(self.codes(z, condition, codes, mask), condition)
         rolls, onsets = (plane.bool().numpy() for plane in made)
         if given is not None:  # as they were, not as the codec repeats them
             exact = (spread(told) > 0).numpy()[0]

@@ -8,15 +8,15 @@ share when notes start and how many sound at once, and each keeps its own pitche
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from models.music.codec import binarise
-from models.music.pianoroll import BARS, CELLS, REGISTERS, STEPS
+from models.music.codec import binarise, spread
+from models.music.pianoroll import BARS, CELLS, REGISTERS, STEPS, TRACKS
 
 #: Voices whose bars are compared: every drum, then every pitched track.
 VOICES = REGISTERS[0].size + len(REGISTERS) - 1
@@ -39,13 +39,14 @@ class Habits:
     focus: tuple[float, ...]  # by pitched track: how far the strongest pitch stands out (log scale)
     steady: tuple[float, ...]  # how far a harmony's pitches are those of its half bar
     holds: tuple[float, ...]  # added to the logits of notes that go on
+    seconds: tuple[float, ...]  # and once more at the second step of a note
 
     @classmethod
     def plain(cls) -> Habits:
         """Give habits to begin a search with."""
         none = (0.0,) * (len(REGISTERS) - 1)
         steps, limits = ((0.0,) * STEPS,) * VOICES, ((1.5,) * VOICES,) * len(PAIRS)
-        return cls((0.5,) * CELLS, steps, limits, none, none, none)
+        return cls((0.5,) * CELLS, steps, limits, none, none, none, none)
 
     @classmethod
     def read(cls, data: Mapping[str, Any]) -> Habits:
@@ -54,10 +55,45 @@ class Habits:
         if "limits" not in known:
             odd, even = known.pop("odd"), known.pop("even")
             known["limits"] = [even if (j - i) % 2 == 0 else odd for i, j in PAIRS]
-        known.setdefault("steps", cls.plain().steps)
+        for name in ("steps", "seconds"):
+            known.setdefault(name, getattr(cls.plain(), name))
         for name in ("steps", "limits"):
             known[name] = [tuple(values) for values in known[name]]
         return cls(**{name: tuple(values) for name, values in known.items()})
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How a finished generator is played; neutral while it is trained."""
+
+    bars: float = 1.0  # strength of the latents of single bars: less makes bars more alike
+    starts: tuple[float, ...] = (0.0,) * len(TRACKS)  # added to each track's onset logits
+    holds: tuple[float, ...] = (0.0,) * len(TRACKS)  # and to those of notes that go on
+    habits: Habits | None = None  # of newer versions: takes the place of both
+    styles: Mapping[str, Habits] = field(default_factory=dict)  # and the place of these, by style
+
+    @classmethod
+    def read(cls, data: Mapping[str, Any]) -> Calibration:
+        """Build from parsed JSON; what is missing is neutral."""
+        neutral = cls()
+        starts, holds = (tuple(data.get(k, getattr(neutral, k))) for k in ("starts", "holds"))
+        habits = data.get("habits")
+        return cls(
+            data.get("bars", neutral.bars), starts, holds, Habits.read(habits) if habits else None,
+            {style: Habits.read(own) for style, own in data.get("styles", {}).items()},
+        )  # fmt: skip
+
+    def play(self, starts: Tensor, holds: Tensor, styles: Sequence[str]) -> tuple[Tensor, Tensor]:
+        """Turn logits into binary (roll, onset), all [batch, 64, 144]; a style for each phrase."""
+        if self.habits is None:
+            lifts = (spread(starts.new_tensor([lift])) for lift in (self.starts, self.holds))
+            return binarise(*(x + lift for x, lift in zip((starts, holds), lifts, strict=True)))
+        roll, onset = torch.empty_like(starts), torch.empty_like(starts)
+        for style in set(styles):
+            rows = torch.tensor([name == style for name in styles])
+            habits = self.styles.get(style, self.habits)
+            roll[rows], onset[rows] = play(starts[rows], holds[rows], habits)
+        return roll, onset
 
 
 def play(starts: Tensor, holds: Tensor, habits: Habits) -> tuple[Tensor, Tensor]:
@@ -75,7 +111,7 @@ def play(starts: Tensor, holds: Tensor, habits: Habits) -> tuple[Tensor, Tensor]
     for number, register in enumerate(REGISTERS[1:], drums.size):
         part = starts[:, :, register.columns]
         starts[:, :, register.columns] = _shared(part, alike[..., number])
-    return binarise(starts, holds)
+    return binarise(starts, holds + _seconds(starts, habits))
 
 
 def rhythms(cells: Tensor) -> Tensor:
@@ -92,6 +128,14 @@ def _lifts(habits: Habits) -> Tensor:
     by_track = torch.tensor([register.size for register in REGISTERS[1:]])
     tones = steps[:, drums:].repeat_interleave(by_track, 1, output_size=CELLS - drums)
     return torch.cat([steps[:, :drums], tones], 1).repeat(BARS, 1) + torch.tensor(habits.rows)
+
+
+def _seconds(starts: Tensor, habits: Habits) -> Tensor:
+    """Give what is added to a step of each row because a note started there a step before."""
+    sizes = torch.tensor([register.size for register in REGISTERS[1:]])
+    by_row = starts.new_tensor(habits.seconds).repeat_interleave(sizes)
+    lifts = (starts > 0) * nn.functional.pad(by_row, (REGISTERS[0].size, 0))
+    return nn.functional.pad(lifts, (0, 0, 1, 0))[:, :-1]
 
 
 def _voiced(starts: Tensor, focus: float, steady: float) -> Tensor:

@@ -5,7 +5,8 @@ to notes that were not quite meant. Neither needs training. First the latents of
 weakened as far as brings the figures nearest to those of training songs. Then the band's habits
 (``models.music.habits``) follow one figure each, round by round: a row that plays too rarely starts
 more readily, a voice whose bars are too seldom the same takes more of them for a repeat. The round
-nearest to the training songs is kept. Held-out songs are not looked at.
+nearest to the training songs is kept. Styles with songs enough go on from there to habits of their
+own. Held-out songs are not looked at.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from models.music.gan import Calibration, Generator
-from models.music.habits import PAIRS, Habits, rhythms
+from models.music.gan import Generator
+from models.music.habits import PAIRS, Calibration, Habits, rhythms
 from models.music.pianoroll import REGISTERS, SCALE, TONES
 from training.music import metrics
 from training.music.batches import Batch, whole
@@ -27,6 +28,7 @@ from training.music.corpus import Corpus
 
 _BARS = (1.0, 0.85, 0.7, 0.6, 0.5)
 _ROUNDS = 24
+_ENOUGH = 200  # phrases from which a style has habits of its own
 _RARE = 1e-4  # a cell's chance below which a row's own is not looked at
 _SELDOM = 0.03  # the same of a voice's repeats
 _SLIGHT = 0.004  # and of a voice's step
@@ -41,6 +43,7 @@ class Figures:
     rows: Tensor  # [144]: how often a note starts in a cell of each row
     steps: Tensor  # [voices, 16]: how often a voice starts at each step of the bar
     repeats: Tensor  # [pairs, voices]: how often two bars have the same rhythm
+    lengths: Tensor  # [pitched tracks]: of a note, in steps
 
     @classmethod
     def of(cls, roll: Tensor, onset: Tensor) -> Figures:
@@ -48,34 +51,50 @@ class Figures:
         table = metrics.track_figures(*(plane.bool().numpy() for plane in (roll, onset)))
         rhythm = rhythms(onset) > 0
         steps = rhythm.float().mean((0, 1)).T
-        return cls(table, onset.mean((0, 1)), steps, _repeats(rhythm))
+        return cls(table, onset.mean((0, 1)), steps, _repeats(rhythm), _lengths(roll, onset))
 
 
 def calibrate(generator: Generator, corpus: Corpus, *, count: int = 768, seed: int = 1) -> None:
     """Find the calibration of a generator on a corpus's training songs and give it to it."""
     known = corpus.part(~corpus.held_out)
-    rows = np.random.default_rng([seed, 5]).permutation(len(known))[:count]
-    batch = whole(known, generator.config, rows)
+    batch = _drawn(generator, known, count, seed)
     want = Figures.of(batch.roll, batch.onset)
     tried = []
     for bars in _BARS:
-        codes = _codes(generator, batch, Calibration(bars), seed)
-        got = _played(generator, batch, codes, Calibration(bars))
-        tried.append((_distance(got, want), bars, codes))
-    _, bars, codes = min(tried, key=lambda one: one[:2])
-    habits, found = Habits.plain(), []
+        got = _played(generator, batch, _codes(generator, batch, bars, seed), Calibration(bars))
+        tried.append((_distance(got, want), bars))
+    bars = min(tried)[1]
+    habits = _learnt(generator, batch, bars, Habits.plain(), seed)
+    styles = {}
+    for number in np.unique(known.style).tolist():
+        own = known.part(known.style == number)
+        if _ENOUGH <= len(own) < len(known):
+            batch = _drawn(generator, own, count, seed)
+            styles[known.styles[number]] = _learnt(generator, batch, bars, habits, seed)
+    found = Calibration(bars, habits=habits, styles=styles)
+    generator.config = replace(generator.config, calibration=found)
+
+
+def _drawn(generator: Generator, part: Corpus, count: int, seed: int) -> Batch:
+    rows = np.random.default_rng([seed, 5]).permutation(len(part))[:count]
+    return whole(part, generator.config, rows)
+
+
+def _learnt(generator: Generator, batch: Batch, bars: float, habits: Habits, seed: int) -> Habits:
+    """Follow the figures of a batch's songs, and keep the habits that came nearest to them."""
+    want, codes = Figures.of(batch.roll, batch.onset), _codes(generator, batch, bars, seed)
+    found = []
     for number in range(_ROUNDS):
-        calibration = Calibration(bars, habits=habits)
-        got = _played(generator, batch, codes, calibration)
-        found.append((_distance(got, want), number, calibration))
-        habits = _followed(habits, got, want, pace=1.0 if number < _ROUNDS // 2 else 0.5)
-    generator.config = replace(generator.config, calibration=min(found)[-1])
+        got = _played(generator, batch, codes, Calibration(bars, habits=habits))
+        found.append((_distance(got, want), number, habits))
+        habits = _followed(habits, got, want, pace=0.5 ** (3 * number // _ROUNDS))
+    return min(found)[-1]
 
 
 @torch.inference_mode()
-def _codes(generator: Generator, batch: Batch, calibration: Calibration, seed: int) -> Tensor:
+def _codes(generator: Generator, batch: Batch, bars: float, seed: int) -> Tensor:
     """Make codes for a batch's conditions."""
-    generator.config = replace(generator.config, calibration=calibration)
+    generator.config = replace(generator.config, calibration=Calibration(bars))
     return generator.codes(generator.latent(seed, len(batch.roll)), batch.condition)
 
 
@@ -83,7 +102,7 @@ def _codes(generator: Generator, batch: Batch, calibration: Calibration, seed: i
 def _played(generator: Generator, batch: Batch, codes: Tensor, calibration: Calibration) -> Figures:
     """Give the figures of phrases of these codes, played in one way."""
     generator.config = replace(generator.config, calibration=calibration)
-    return Figures.of(*generator.rolls(codes, batch.active, calibrated=True))
+    return Figures.of(*generator.played(codes, batch.condition))
 
 
 def _distance(got: Figures, want: Figures) -> float:
@@ -101,10 +120,14 @@ def _followed(habits: Habits, got: Figures, want: Figures, pace: float) -> Habit
     moved["limits"] = (torch.tensor(habits.limits) * (0.7 * pace * more).exp()).clamp(0.05, 8)
     steps = torch.log((want.steps + _SLIGHT) / (got.steps + _SLIGHT)).clamp(-1, 1)
     moved["steps"] = (torch.tensor(habits.steps) + 0.7 * pace * steps).clamp(-3, 3)
-    focus, steady, holds = (torch.tensor(x) for x in (habits.focus, habits.steady, habits.holds))
-    moved["focus"] = (focus + 2 * pace * _misses(got, want, "polyphony")).clamp(-1, 1.5)
+    focus, steady, holds, seconds = (
+        torch.tensor(x) for x in (habits.focus, habits.steady, habits.holds, habits.seconds)
+    )
+    moved["focus"] = (focus + pace * _misses(got, want, "polyphony")).clamp(-1, 1.5)
     moved["steady"] = (steady + 3 * pace * _misses(got, want, "pitch_classes")).clamp(-0.5, 3)
-    moved["holds"] = (holds - 6 * pace * _misses(got, want, "qualified_notes")).clamp(-3, 6)
+    shorter = torch.log(want.lengths / got.lengths)
+    moved["holds"] = (holds + 3 * pace * shorter).clamp(-3, 6)
+    moved["seconds"] = (seconds - 6 * pace * _misses(got, want, "qualified_notes")).clamp(-6, 6)
     return Habits.read(
         {name: np.round(value.double().numpy(), 3).tolist() for name, value in moved.items()}
     )
@@ -129,6 +152,12 @@ def _misses(got: Figures, want: Figures, figure: str) -> Tensor:
         return math.log(tracks[track][figure] + 0.05)
 
     return torch.tensor([value(got.tracks, t) - value(want.tracks, t) for t in TONES])
+
+
+def _lengths(roll: Tensor, onset: Tensor) -> Tensor:
+    """Give the mean length of each pitched track's notes."""
+    sums = [[plane[:, :, r.columns].sum() for plane in (roll, onset)] for r in REGISTERS[1:]]
+    return torch.tensor([float((cells + 1) / (notes + 1)) for cells, notes in sums])
 
 
 def _repeats(rhythm: Tensor) -> Tensor:

@@ -61,7 +61,7 @@ def make(generator: Generator, batch: Batch, seed: int) -> Pair:
         for at in range(0, len(z), 256):
             rows = slice(at, at + 256)
             codes = generator.codes(z[rows], batch.condition[rows])
-            roll, onset = generator.rolls(codes, batch.active[rows], calibrated=True)
+            roll, onset = generator.played(codes, batch.condition[rows])
             rolls.append(roll.bool().numpy())
             onsets.append(onset.bool().numpy())
     return np.concatenate(rolls), np.concatenate(onsets)

@@ -9,7 +9,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from models.music.discriminator import Discriminator
-from models.music.gan import Calibration, Generator, save_generator
+from models.music.gan import Generator, save_generator
+from models.music.habits import Calibration
 from models.registry import Registry, Version
 from training.about import About, code_version, made_for
 from training.music.build import save_judge
@@ -130,7 +131,8 @@ logits of notes that start and of notes that go on (drums, bass, keys, lead, pad
 version has them, take the place of the latter: what is added to each row of the roll and to each
 step of the bar (by drum, then by pitched track), how many steps each two bars may differ in and be
 played alike (the same), and by pitched track the focus on its strongest pitches, how steady a
-harmony is, and what is added where notes go on.
+harmony is, what is added where notes go on, and once more at their second step. Styles may have
+habits of their own.
 
 {_calibration(config.calibration)}
 ## Figures
@@ -163,7 +165,9 @@ def _calibration(calibration: Calibration) -> str:
     """Write a calibration, a line a setting."""
     settings = asdict(calibration)
     habits = settings.pop("habits") or {}
+    own = ", ".join(settings.pop("styles")) or "none"
     lines = [f"{name}: {json.dumps(value)}" for name, value in (settings | habits).items()]
+    lines.append(f"styles with habits of their own (config.json): {own}")
     return "\n".join(["```", *lines, "```", ""])
 
 

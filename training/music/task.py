@@ -14,7 +14,8 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 from models.music.discriminator import Discriminator
-from models.music.gan import Calibration, Generator
+from models.music.gan import Generator
+from models.music.habits import Calibration
 from models.music.pianoroll import Cells, Phrase
 from models.music.statistics import statistics
 from training.music import metrics

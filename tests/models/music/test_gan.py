@@ -9,14 +9,13 @@ from torch import nn
 
 from models.music.codec import CodecConfig
 from models.music.gan import (
-    Calibration,
     GanConfig,
     Generator,
     load_generator,
     save_generator,
     tempo_band,
 )
-from models.music.habits import Habits
+from models.music.habits import Calibration, Habits
 from models.music.pianoroll import TRACKS, Note, Phrase
 
 CONFIG = GanConfig(
@@ -134,6 +133,21 @@ def test_habits_are_kept_with_a_version_and_change_how_it_plays(
     z = generator.latent(2)
     plain, played, again = (g.phrases(z, style="rock")[0] for g in (generator, habitual, loaded))
     assert alike(played, again) and not alike(plain, played)
+
+
+def test_a_style_may_have_habits_of_its_own(generator: Generator, tmp_path: Path) -> None:
+    general = Habits.plain()
+    busier = replace(general, rows=tuple(row + 2 for row in general.rows))
+    config = replace(CONFIG, calibration=Calibration(habits=general, styles={"rock": busier}))
+    both = Generator(config).eval()
+    both.load_state_dict(generator.state_dict())
+    save_generator(both, tmp_path)
+    assert load_generator(tmp_path).config == config
+    one = Generator(replace(CONFIG, calibration=Calibration(habits=general))).eval()
+    one.load_state_dict(generator.state_dict())
+    z, (rock, other) = generator.latent(2), sorted(CONFIG.styles, key=lambda name: name != "rock")
+    assert both.phrases(z, style=rock)[0].onset.sum() > one.phrases(z, style=rock)[0].onset.sum()
+    assert alike(both.phrases(z, style=other)[0], one.phrases(z, style=other)[0])
 
 
 def test_tempo_bands() -> None:

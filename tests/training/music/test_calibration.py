@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from models.music.gan import Calibration
+from models.music.habits import Calibration
 from models.music.pianoroll import TRACKS
 from tests.training.music.songs import write_phrases
 from training.music import metrics

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from models.music.gan import Calibration
+from models.music.habits import Calibration
 from tests.training.music.songs import write_phrases
 from training.music.build import new_models
 from training.music.corpus import Corpus, read_corpus, read_takes
