@@ -26,6 +26,7 @@ from training.essays.labels import Lexicon
 from training.essays.prepare import Prepared, phase_data, prepare
 from training.essays.presets import Phase, Preset
 from training.essays.task import EssayTask, prime
+from training.essays.tempering import temper
 from training.loop import Plan, run
 from training.runs import Outcome, write_json
 
@@ -189,6 +190,7 @@ def _phase(
         name: (packed, _spread(packed.documents, preset.held_out_documents))
         for name, packed in prepared.held_out.items()
     }
+    before = {name: value.detach().clone() for name, value in model.named_parameters()}
     recipe = replace(phase.recipe, seed=orders.reading)
     accelerator = accelerator_for(preset.precision)
     task = EssayTask(model, prepared.tokenizer, data, shown, recipe, accelerator)
@@ -208,6 +210,10 @@ def _phase(
         weights = {k[4:]: v for k, v in kept.items() if k.startswith("ema.")}
     if outcome.state == "finished":
         model.load_state_dict(weights, strict=False)
+        if phase.temper and shown:
+            scores = temper(model, before, next(iter(shown.values())))
+            if crowd.is_main():
+                write_json(folder / "tempered.json", {f"{k:g}": v for k, v in scores.items()})
     return outcome
 
 

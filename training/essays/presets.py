@@ -26,6 +26,7 @@ class Phase:
     evaluate_every: int | None = None  # steps; None = as the preset says
     sample_every: int | None = None  # likewise
     patience: int | None = None  # looks without a better score after which the phase ends
+    temper: bool = False  # go back towards the parent as far as held-out essays like it
     dropout: float = 0.0
     weight_drop: float = 0.0
     recipe: Recipe = field(default_factory=Recipe)
