@@ -89,9 +89,10 @@ def evaluate(generator: Generator, corpus: Corpus, *, count: int = 1024, seed: i
     band = MarkovBand(known)
     sets = gather(generator, corpus, band, count, seed)
     named = sets.named
+    songs = arranged(generator, _song_styles(sets, corpus.styles), seed)
     tables = _with_far(
         {name: metrics.track_figures(*pair) for name, pair in named.items()},
-        _far(generator, corpus, band, sets, seed),
+        _far(songs, corpus, band, sets, seed),
     )
     features = {name: phrase_features(*pair) for name, pair in named.items()}
     real = features.pop("held-out")
@@ -112,6 +113,7 @@ def evaluate(generator: Generator, corpus: Corpus, *, count: int = 1024, seed: i
         len(sets.made[0]),
         against(lambda a, b: accuracy_by_track(a, b, seed)),
         tells(features["made"], real),
+        {t: metrics.in_scale(songs.reshape(-1, LENGTH, CELLS), t) for t in metrics.PITCHED},
     )
 
 
@@ -124,14 +126,17 @@ def _shuffled_by_style(real: Pair, style: Ints, random: np.random.Generator) -> 
     return roll, onset
 
 
+def _song_styles(sets: Sets, styles: tuple[str, ...]) -> list[str]:
+    """Choose the styles of the songs that are arranged, as the held-out phrases have them."""
+    return [styles[i] for i in sets.style[: max(2, len(sets.style) // _SONGS)].tolist()]
+
+
 def _far(
-    generator: Generator, corpus: Corpus, band: MarkovBand, sets: Sets, seed: int
+    songs: Cells, corpus: Corpus, band: MarkovBand, sets: Sets, seed: int
 ) -> dict[str, dict[str, dict[str, float]]]:
     """Give each set's similarity at four and eight bars: {set: {track: {figure: value}}}."""
     random = np.random.default_rng(seed + 1)
     count = len(sets.style)
-    styles = [corpus.styles[i] for i in sets.style[: max(2, count // _SONGS)].tolist()]
-    songs = arranged(generator, styles, seed)
     everyone = np.ones((count, len(TRACKS)), np.bool_)
     chained = band.play(sets.style, everyone, max(FAR) + BARS, random)[1]
     chained = chained.reshape(count, -1, LENGTH, CELLS)

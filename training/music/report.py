@@ -55,6 +55,7 @@ class Report:
     phrases: int
     by_track: Mapping[str, Mapping[str, float]] = field(default_factory=dict)  # two_sample's
     tells: Mapping[str, list[Tell]] = field(default_factory=dict)  # of made phrases, by track
+    arranged_in_scale: Mapping[str, float] = field(default_factory=dict)  # of whole songs, by track
 
     @property
     def score(self) -> float:
@@ -85,6 +86,7 @@ class Report:
             "tonal_distance": self.tonal, "nearest_training_phrase": self.nearest,
             "two_sample_accuracy": self.two_sample,
             "two_sample_accuracy_by_track": self.by_track,
+            "arranged_in_scale": self.arranged_in_scale,
             "tells": {t: [asdict(tell) for tell in told] for t, told in self.tells.items()},
             "mgeval_overlap": {name: found.overlap for name, found in self.mgeval.items()},
             "mgeval_kld": {name: found.kld for name, found in self.mgeval.items()},
@@ -126,9 +128,14 @@ class Report:
         return "\n".join([
             *_table(["track", "figure"], tracks), "", _NOTES,
             *_table(["against held-out songs"], against), "", _AGAINST,
-            *self._by_style(), "",
+            *self._by_style(), "", self._arranged(),
             f"Mean margins missed: {self.score:.2f} ({self.phrases} phrases a set).", "",
         ])  # fmt: skip
+
+    def _arranged(self) -> str:
+        """Say how many notes are in the scale once the arranger has brought them there."""
+        shares = [f"{track} {share:.3f}" for track, share in self.arranged_in_scale.items()]
+        return f"Notes in the scale, in songs as the arranger writes them: {', '.join(shares)}.\n"
 
     def _by_style(self) -> list[str]:
         rows: list[tuple[Sequence[str], Sequence[float]]] = []

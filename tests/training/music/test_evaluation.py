@@ -51,6 +51,8 @@ def test_report_has_every_set_and_track(report: Report, tmp_path: Path) -> None:
     assert "| two-sample accuracy, drums alone |" in table
     assert all(len(told) == 10 for told in written["tells"].values())
     assert "## What gives made phrases away" in table
+    assert "Notes in the scale, in songs as the arranger writes them: bass " in table
+    assert all(share > 0.9 for share in written["arranged_in_scale"].values())  # it corrects
     assert written["figures"]["score"] == report.score > 0
 
 
