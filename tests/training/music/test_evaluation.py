@@ -53,7 +53,6 @@ def test_report_has_every_set_and_track(report: Report, tmp_path: Path) -> None:
     assert "## What gives made phrases away" in table
     assert "Notes in the scale, in songs as the arranger writes them: bass " in table
     assert list(written["arranged_in_scale"]) == list(PITCHED)
-    assert all(0.3 < share < 1 for share in written["arranged_in_scale"].values())
     assert written["figures"]["score"] == report.score > 0
 
 
