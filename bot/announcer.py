@@ -67,6 +67,8 @@ class Announcer:
             for request, outlook in await self._forecast.all(origin, ANNOUNCED):
                 if request.id in self._left or request.id in self._running():
                     continue
+                if request.outcome is not None:
+                    continue  # it waits to be delivered again; its card may show the result already
                 waiting.add(request.id)
                 if self._told.get(request.id) != outlook.place:
                     # Noted first: it may be forgotten while it is being told.

@@ -12,7 +12,7 @@ from bot.outlook import Forecast, Outlook
 from bot.settings import Settings
 from bot.store import Request, State, Store
 from bot.worker import Worker
-from tests.bot.asked import essay_request
+from tests.bot.asked import essay_done, essay_request
 from tests.bot.doubles import Listener, Script, ScriptedClient
 from tests.bot.store.rows import essay
 
@@ -75,6 +75,13 @@ async def test_who_was_handed_back_is_told_as_soon_as_the_work_has_ended() -> No
     running.clear()
     await announcer._announce()
     assert front.places == {ONE.id: [0]}
+
+
+async def test_a_result_that_waits_for_another_delivery_is_not_covered() -> None:
+    made = essay_request(id=1, state=State.QUEUED, outcome=essay_done())
+    front = Listener()
+    await Announcer(Line(made, TWO), {"discord": front}, set)._announce()
+    assert front.places == {TWO.id: [1]}
 
 
 class Held(Forecast):
