@@ -43,8 +43,10 @@ class FrontEnd(Protocol):
     """The voice back to one kind of place.
 
     Every call but ``deliver`` may be repeated, delayed or dropped: the implementation throttles,
-    and an exception from it is logged and does not disturb the request. ``deliver`` comes again
-    after a crash between posting and committing, so it must edit the same message.
+    and an exception from it is logged and does not disturb the request. A call may come while an
+    earlier one about the same request is under way: the implementation shows them in their order,
+    and nothing older after the end. ``deliver`` comes again after a crash between posting and
+    committing, so it must edit the same message.
     ``sentence`` is often a :class:`bot.sentences.Sentence`, which can be said in other languages.
     """
 

@@ -82,6 +82,7 @@ class Worker:
         if request is None:
             return None
         if request.state is State.CANCELLED:
+            self._announcer.forget(request.id)
             await quietly(self._front(request).cancelled(request))
             self.kick()
         for job in self._jobs.values():

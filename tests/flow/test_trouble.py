@@ -202,9 +202,7 @@ async def test_a_request_nobody_saw_acknowledged_is_withdrawn(
     world.env.inject_error("POST", "/interactions/*/callback", status=404, code=10062)
     result = await world.alice.slash(world.channel, "essay", topic="the sea")
     assert not result.acknowledged
-    request = await world.done(1)
-    assert request.state is State.CANCELLED
-    assert world.messages() == []
+    assert (await world.done(1)).state is State.CANCELLED and world.messages() == []
     assert not any(r.method == "PATCH" for r in world.env.http_requests)
 
 
@@ -214,8 +212,10 @@ def in_trouble() -> discord.DiscordServerError:
 
 
 async def test_an_answer_that_discord_did_not_take_in_withdraws_the_request(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: World, service: FakeService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    service.go.clear()
+
     async def lost(*_: Any, **__: Any) -> None:
         raise in_trouble()
 
@@ -308,8 +308,9 @@ async def test_a_deferral_that_arrived_unheard_goes_on(
 
 
 async def test_a_deferral_that_came_too_late_withdraws_the_request(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: World, service: FakeService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    service.go.clear()
     slow_admission(world, monkeypatch)
     world.env.inject_error("POST", "/interactions/*/callback", status=404, code=10062)
     result = await world.alice.slash(world.channel, "essay", topic="the sea")

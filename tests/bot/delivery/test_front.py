@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from itertools import pairwise
 from typing import Any
+
+import pytest
 
 from bot import metrics
 from bot.cards import Card
 from bot.delivery import DiscordFrontEnd, Maker, Messages
 from bot.frontend import Result, Undeliverable
 from bot.sentences import Sentence
+from bot.store import Request
 from models.contract import Progress
 from tests.bot.asked import essay_done, essay_request
 from tests.bot.delivery.refusals import refusal
@@ -94,6 +98,44 @@ async def test_the_end_waits_for_an_edit_under_way() -> None:
     await asyncio.sleep(INTERVAL + 0.03)  # the edit is on its way
     await front.failed(request, "No.")
     assert front.notes.texts == ["The sea ▌", "No."]
+
+
+class Stuck(Notes):
+    """Is held up in its first edit."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.editing, self.go = asyncio.Event(), asyncio.Event()
+
+    async def edit(self, request: Any, make: Maker, room: int) -> int | None:
+        if not self.editing.is_set():
+            self.editing.set()
+            await self.go.wait()
+        return await super().edit(request, make, room)
+
+
+ENDS: dict[str, Callable[[DiscordFrontEnd, Request], Awaitable[object]]] = {
+    "One. Two.": lambda front, request: front.deliver(request, Result(essay_done(), None, ())),
+    "No.": lambda front, request: front.failed(request, "No."),
+    "Cancelled, as you asked.": lambda front, request: front.cancelled(request),
+}
+
+
+@pytest.mark.parametrize("end", ENDS)
+async def test_a_place_on_its_way_arrives_before_the_end_and_one_that_waits_never(
+    end: str,
+) -> None:
+    notes, request = Stuck(), essay_request()
+    front = DiscordFrontEnd(notes, interval=0.0)
+    await front.queued(request, 1, None)
+    await notes.editing.wait()
+    await front.queued(request, 0, None)
+    ending = asyncio.ensure_future(ENDS[end](front, request))
+    await asyncio.sleep(0)  # it has begun
+    notes.go.set()
+    await ending
+    await asyncio.sleep(0.05)
+    assert len(notes.texts) == 2 and notes.texts[-1] == end
 
 
 async def test_failures_are_counted_by_their_reason() -> None:
