@@ -1,7 +1,7 @@
 """Measure how long a beat takes, stage by stage, and what callers of the service get.
 
     python -m benchmarks.beat [models/checkpoints/music/<version>] [--bars 16] [--style S]
-                              [--repeat 3] [--callers 1,8,32] [--album 8] [--json]
+                              [--repeat 3] [--callers 1,8,32] [--every-style] [--album 8] [--json]
 
 Wall seconds are what a caller waits for; processor seconds say what an idle machine would need,
 also when the machine is busy with something else. ``first`` is a beat with an empty cache of drum
@@ -77,12 +77,14 @@ def main(
     repeat: int = 3,
     callers: Annotated[str, typer.Option(help="How many at once; empty: no service")] = "1,8,32",
     album: Annotated[int, typer.Option(help="Tracks of the record; 0: none")] = 8,
+    every_style: Annotated[bool, typer.Option(help="One caller for each style, too")] = False,
     as_json: Annotated[bool, typer.Option("--json")] = False,
 ) -> None:
     """Run the measurement and print a table, or one JSON object."""
     version = _version(folder)
     generator = load_generator(version.path)
-    style = style or next(iter(generator.config.masks or generator.config.styles))
+    styles = list(generator.config.masks or generator.config.styles)
+    style = style or styles[0]
     wish, players = Wish(style, 1, bars), Players()
     stages = {name: Stage() for name in STAGES}
     first = Stage()
@@ -97,8 +99,9 @@ def main(
         "fluidsynth": _fluidsynth(generator, wish, repeat),
     }  # fmt: skip
     crowds = [int(count) for count in callers.split(",") if count]
-    if crowds or album:
-        result["service"] = asdict(measure_service(version, style, bars, crowds, album))
+    if crowds or album or every_style:
+        asked = styles if every_style else []
+        result["service"] = asdict(measure_service(version, style, bars, crowds, album, asked))
     console = Console()
     if as_json:
         console.print_json(json.dumps(result))
@@ -188,12 +191,22 @@ def _service_rows(table: Table, service: Mapping[str, Any] | None) -> None:
             f"{60 * crowd['callers'] / crowd['seconds']:.1f} beats a minute",
             f"{crowd['music_seconds'] / crowd['seconds']:.0f}",
         )  # fmt: skip
+    waits = sorted((seconds, name) for name, seconds in service["styles"].items())
+    if waits:
+        middle = statistics.median(seconds for seconds, _ in waits)
+        table.add_row(
+            "every style, alone",
+            f"{middle:.2f} the median",
+            f"{waits[-1][0]:.2f} {waits[-1][1]}",
+            "",
+        )
     if service["album"]:
         record = service["album"]
         table.add_row(
             f"record of {record['tracks']}", f"{record['seconds']:.2f}", "",
             f"{record['music_seconds'] / record['seconds']:.0f}",
         )  # fmt: skip
+        table.add_row("record cancelled", f"{max(service['cancels']):.2f} the longest", "", "")
 
 
 if __name__ == "__main__":

@@ -6,14 +6,18 @@ import asyncio
 import shutil
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.hot_swap import served
 from models.client import GenerationBusy, GenerationClient
-from models.contract import AlbumRequest, AlbumTake, BeatRequest, BeatTake
+from models.contract import AlbumRequest, AlbumTake, BeatRequest, BeatTake, Progress
 from models.registry import MANIFEST, Registry, Version
+
+#: Shares of a record after which somebody no longer wants it.
+CANCELS = (0.0, 0.1, 0.3, 0.5, 0.7)
 
 
 @dataclass(frozen=True)
@@ -41,18 +45,21 @@ class Service:
     """What the service gave."""
 
     crowds: tuple[Crowd, ...]
+    styles: Mapping[str, float]  # seconds of one caller for a beat of every style
     album: Record | None
+    cancels: tuple[float, ...]  # seconds until the service has let go of a record
 
 
 def measure_service(
-    version: Version, style: str, bars: int, crowds: Sequence[int], tracks: int
-) -> Service:
+    version: Version, style: str, bars: int, crowds: Sequence[int], tracks: int,
+    styles: Sequence[str] = (),
+) -> Service:  # fmt: skip
     """Start the server with a version live, let crowds ask for beats and somebody for a record."""
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         _publish(version, root)
         with served(root / "registry", root, "cpu") as url:
-            return asyncio.run(_measure(url, style, bars, crowds, tracks))
+            return asyncio.run(_measure(url, style, bars, crowds, tracks, styles))
 
 
 def _publish(version: Version, root: Path) -> None:
@@ -65,11 +72,20 @@ def _publish(version: Version, root: Path) -> None:
     registry.move_alias("music", "live", "measured")
 
 
-async def _measure(url: str, style: str, bars: int, crowds: Sequence[int], tracks: int) -> Service:
+async def _measure(
+    url: str, style: str, bars: int, crowds: Sequence[int], tracks: int, styles: Sequence[str]
+) -> Service:
     async with GenerationClient(url, idle_timeout=900) as client:
         await _ask(client, style, bars, 0)  # fill the cache of sounds
         found = [await _crowd(client, style, bars, count) for count in crowds]
-        return Service(tuple(found), await _record(client, style, tracks) if tracks else None)
+        return Service(
+            tuple(found),
+            {name: (await _crowd(client, name, bars, 1)).seconds for name in styles},
+            await _record(client, style, tracks) if tracks else None,
+            tuple([await _cancelled(client, style, tracks, at) for at in CANCELS])
+            if tracks
+            else (),
+        )
 
 
 async def _crowd(client: GenerationClient, style: str, bars: int, count: int) -> Crowd:
@@ -107,3 +123,18 @@ async def _record(client: GenerationClient, style: str, tracks: int) -> Record:
             music = sum(track.duration for track in event.tracks)
             return Record(tracks, time.perf_counter() - began, music)
     raise RuntimeError("The service ended without a record.")
+
+
+async def _cancelled(client: GenerationClient, style: str, tracks: int, at: float) -> float:
+    """Leave a record when a share of it is done; give seconds until the service makes nothing."""
+    request = AlbumRequest(
+        request_id=f"benchmark-cancel-{at}", title="Benchmark", tracks=tracks, style=style, seed=2
+    )
+    async with aclosing(client.album(request)) as events:
+        async for event in events:
+            if isinstance(event, Progress) and event.done >= at:
+                break
+    began = time.perf_counter()
+    while any(model.in_flight for model in (await client.models()).models):
+        await asyncio.sleep(0.02)
+    return time.perf_counter() - began

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from models.contract import AlbumTake, BeatTake, Problem, Progress
+from models.cores import keep_to_one
 from models.memory import give_back
 from models.music.encoding import EncodingError
 from models.streams import BROKEN, STOPPING, Full, Stream
@@ -44,7 +45,7 @@ class Pool:
         self._seconds = guess  # of one piece of work, a running mean
         self._stopped = False
         self._pool = ThreadPoolExecutor(
-            threads, thread_name_prefix=name, initializer=step_back, initargs=(niceness,)
+            threads, thread_name_prefix=name, initializer=_begin, initargs=(niceness,)
         )
 
     @property
@@ -138,6 +139,11 @@ class Pool:
         """Tell everyone who waits how many are before them."""
         for ahead, stream in enumerate(self.waiting):
             stream.put(Progress(stage="queued", done=0.0, ahead=ahead))
+
+
+def _begin(niceness: int) -> None:
+    keep_to_one()
+    step_back(niceness)
 
 
 def step_back(niceness: int) -> None:
