@@ -31,7 +31,8 @@ def cut(text: str, most: int) -> str:
     """Stop a sentence that found no end, where it fits and can stop at all."""
     words = text.split()[:most]
     while len(words) > 1 and syntax.leans(words[-1]):
-        words.pop()
+        if syntax.is_half(words.pop()) and len(words) > 1:
+            words.pop()  # who does not do it
     return " ".join(words).rstrip(" ,;:-'\".!?") + "."
 
 

@@ -53,16 +53,27 @@ _NEVER: dict[str, frozenset[str]] = {
 }
 # A clause cannot stop after these.
 _OPEN = _DETERMINERS | split_set("and or but because if than of very from with which whose i")
+#: First halves of short forms, which are no words: "don" of "don't".
+_HALVES = split_set(
+    "don doesn didn isn aren wasn weren hasn hadn couldn wouldn shouldn mustn needn ain"
+)
 _STOP = re.compile(r"[,.;:!?]")
 
 
 def leans(word: str) -> bool:
     """Tell whether a sentence cannot stop after a word."""
-    return word.lower().strip(",;:") in _OPEN
+    return word.lower().strip(",;:") in _OPEN or is_half(word)
+
+
+def is_half(word: str) -> bool:
+    """Tell whether a word is but the beginning of a short form."""
+    return word.lower().strip() in _HALVES
 
 
 def allows(text: str, before: str, piece: str) -> bool:
     """Tell whether ``piece`` may follow ``text``, whose last word is ``before`` (lower case)."""
+    if is_half(before) and not (piece[:1].isalnum() or piece[:1] in "'’"):
+        return False
     if piece.startswith(" "):
         return piece[1:].lower() not in _NEVER.get(before, ())
     if _STOP.match(piece):

@@ -11,7 +11,7 @@ from models.essay.syntax import allows
     [
         ("They", " is"), ("I can", " is"), ("I like the", " and"), ("I like the", "."),
         ("We know that, ", ","), ("It is a", " my"), ("She", " have"), ("I want to", " was"),
-        ("The people of", " is"), ("It is very", "."),
+        ("The people of", " is"), ("It is very", "."), ("Some don", " only"), ("They didn", "."),
     ],
 )  # fmt: skip
 def test_refuses_what_no_sentence_has(text: str, piece: str) -> None:
@@ -24,6 +24,7 @@ def test_refuses_what_no_sentence_has(text: str, piece: str) -> None:
         ("They", " are"), ("I can", " swim"), ("I like the", " sea"), ("I like the sea", "."),
         ("We know that", ","), ("what they want to", "."), ("he", " is"),
         ("what it is", " that"), ("those of", " which"), ("I", "'m"), ("well", "-known"),
+        ("They don", "'t"), ("They don", "’"), ("A don", "or"),
     ],
 )  # fmt: skip
 def test_lets_plain_english_pass(text: str, piece: str) -> None:

@@ -182,6 +182,7 @@ def test_a_sentence_without_an_end_is_cut_where_it_can_stop() -> None:
     assert cut(" we like the cats and the dogs and the rivers", room.most) == "we like the cats."
     middle = Room(left=60, slack=3, closing=False, longest=4)
     assert cut(" we like cats, dogs and rivers", middle.most) == "we like cats, dogs."
+    assert cut(" we like cats and they don", room.most) == "we like cats."
 
 
 def test_a_copy_that_ends_inside_a_word_ends_the_sentence_not_the_word(lexicon: Lexicon) -> None:
