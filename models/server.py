@@ -41,11 +41,12 @@ from models.contract import (
     Reloaded,
 )
 from models.desks import STOPPING, Event, Full, Stream
+from models.library import LIVE, MEMORY_MB, Makers
 from models.memory import share_heaps
 from models.metrics import Metrics
 from models.problems import add_problems, answer
 from models.registry import Registry
-from models.service import LIVE, MEMORY_MB, GenerationService, Makers
+from models.service import GenerationService
 
 log = logging.getLogger(__name__)
 

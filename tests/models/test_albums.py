@@ -19,8 +19,9 @@ from models.contract import (
     Progress,
 )
 from models.desks import BeatDesk, EssayDesk
+from models.library import Makers
 from models.registry import Registry
-from models.service import GenerationService, Makers
+from models.service import GenerationService
 from models.streams import Event, Full, Stream
 from tests.models.doubles import HandStudio, StepEngine, publish
 

@@ -26,9 +26,10 @@ from models.contract import (
     Problem,
     Progress,
 )
+from models.library import Makers
 from models.registry import Registry
 from models.server import Server, create_app, main
-from models.service import GenerationService, Makers
+from models.service import GenerationService
 from tests.models.doubles import HandStudio, StepEngine, publish
 
 ESSAY = EssayRequest(request_id="1", topic="rivers", seed=7)

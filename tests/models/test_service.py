@@ -20,8 +20,9 @@ from models.contract import (
     Progress,
 )
 from models.desks import BeatDesk, Event, Full, Stream
+from models.library import Makers
 from models.registry import Registry
-from models.service import GenerationService, Makers
+from models.service import GenerationService
 from tests.models.doubles import HandStudio, StepEngine, publish
 
 ESSAY = EssayRequest(request_id="1", topic="rivers", seed=7)
