@@ -22,6 +22,7 @@ from models.contract import (
 )
 from models.essay.decoding import Decoding
 from models.essay.loading import Loaded, load_version
+from models.essay.pace import Pace
 from models.essay.parts import Part
 from models.essay.pulse import Pulse
 from models.essay.seat import Seat
@@ -32,9 +33,6 @@ from models.registry import Version
 
 log = logging.getLogger(__name__)
 
-RATE_WINDOW = 20.0  # seconds over which the rate is measured
-TOKENS_A_WORD = 1.3
-FIRST_GUESS = 300.0  # tokens a second, before anything was measured
 CATCH_UP = 16  # tokens of a prefix or an opening fed at most between two common steps
 PATIENCE = 1.0  # seconds the thread sleeps at most when there is nothing to do
 
@@ -80,7 +78,7 @@ class EssayEngine:
         self._thread: threading.Thread | None = None
         self._stopping = False
         self._moved = time.monotonic()
-        self._drawn: deque[tuple[float, int]] = deque()
+        self._pace = Pace()
         self._pulse = Pulse()
 
     # ---- versions --------------------------------------------------------------------------
@@ -151,7 +149,8 @@ class EssayEngine:
             table = self._asked(request.version)
             waiting = [t for t in self._queue if not t.cancelled]
             if len(waiting) + len(self._works) >= self._queue_limit + self._slots:
-                raise EngineBusy(self._wait(waiting[: len(waiting) // 2 + 1]))
+                before = waiting[: len(waiting) // 2 + 1]
+                raise EngineBusy(self._pace.wait(sum(t.request.words for t in before)))
             ticket = Ticket(request, emit, time.monotonic(), table)
             ahead = max(0, len(waiting) + len(self._works) + 1 - self._slots)
             if not self._busy():
@@ -180,7 +179,7 @@ class EssayEngine:
                 active=len(self._works),
                 waiting=len(self._queue),
                 idle_seconds=time.monotonic() - self._moved if self._busy() else 0.0,
-                rate=self._rate(),
+                rate=self._pace.rate(),
             )
 
     def _asked(self, name: str | None) -> Table | None:
@@ -191,21 +190,6 @@ class EssayEngine:
 
     def _busy(self) -> bool:
         return bool(self._works or self._queue)
-
-    def _rate(self) -> float | None:
-        """Measure tokens a second over the recent past; None when nothing was written."""
-        now = time.monotonic()
-        while self._drawn and self._drawn[0][0] < now - RATE_WINDOW:
-            self._drawn.popleft()
-        if not self._drawn:
-            return None
-        tokens = sum(count for _, count in self._drawn)
-        return tokens / max(now - self._drawn[0][0], 1.0)
-
-    def _wait(self, before: Sequence[Ticket]) -> float:
-        """Estimate the seconds until these essays have begun, from the measured rate."""
-        words = sum(t.request.words for t in before)
-        return max(1.0, words * TOKENS_A_WORD / (self._rate() or FIRST_GUESS))
 
     # ---- the thread ------------------------------------------------------------------------
 
@@ -308,7 +292,7 @@ class EssayEngine:
             work.table.begin(work.seat, part)
         if draft.tokens > before:
             with self._gate:
-                self._drawn.append((time.monotonic(), draft.tokens - before))
+                self._pace.count(draft.tokens - before)
 
     def _finish(self, work: _Work) -> None:
         seconds = time.monotonic() - work.ticket.submitted
