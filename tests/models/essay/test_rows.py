@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,8 @@ from models.essay.linear import Precision
 from models.essay.prompt import Condition, condition_arrays
 from models.essay.rows import Rows
 from tests.models.essay import tiny
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 CPU = torch.device("cpu")
 HAS_GPU = torch.cuda.is_available()
@@ -36,14 +37,6 @@ class Plays:
             return given.copy_(work())
 
         return play
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture
