@@ -7,22 +7,19 @@ business of ``bot.filters``.
 
 from __future__ import annotations
 
-import asyncio
-import os
-import resource
 import sys
 import time
 from enum import IntEnum
-from pathlib import Path
 
 import regex
+
+from bot import confined
 
 #: Seconds of the processor that compiling may take: a server may have a hundred patterns.
 COMPILE_SECONDS = 0.1
 MEMORY_LIMIT = 512_000_000
 #: How long the process may take altogether, on a busy machine too.
 PATIENCE = 20.0
-_ROOT = Path(__file__).resolve().parent.parent
 
 
 class Soundness(IntEnum):
@@ -35,27 +32,12 @@ class Soundness(IntEnum):
 
 async def examine(pattern: str) -> Soundness:
     """Try a pattern where it can do no harm."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "bot.patterns",
-        cwd=_ROOT,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.DEVNULL,
-        env={"PATH": os.environ.get("PATH", ""), "PYTHONUTF8": "1"},
-    )
     try:
-        async with asyncio.timeout(PATIENCE):
-            await process.communicate(pattern.encode())
+        ended = await confined.ask("bot.patterns", data=pattern.encode(), seconds=PATIENCE)
     except TimeoutError:
         return Soundness.COSTLY
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
     try:
-        return Soundness(process.returncode or 0)
+        return Soundness(ended.code)
     except ValueError:  # it ran into a limit
         return Soundness.COSTLY
 
@@ -73,6 +55,5 @@ def compiled(pattern: str) -> Soundness:
 
 
 if __name__ == "__main__":
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_LIMIT, MEMORY_LIMIT))
-    resource.setrlimit(resource.RLIMIT_CPU, (2, 2))
+    confined.limit(memory=MEMORY_LIMIT, seconds=2)
     sys.exit(compiled(sys.stdin.buffer.read().decode()))

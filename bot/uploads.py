@@ -6,18 +6,17 @@ whatever it does to a parser stays there.
 
 from __future__ import annotations
 
-import asyncio
 import io
 import json
 import os
 import re
-import resource
 import sys
 import unicodedata
 import zipfile
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any
 
+from bot import confined
 from bot.sentences import Objection, Sentence
 
 MEGABYTE = 1_000_000
@@ -34,7 +33,6 @@ NICENESS = 5
 KINDS = (".txt", ".md", ".docx", ".pdf")
 
 _BEGINNINGS = {"mid": b"MThd", "flac": b"fLaC", "ogg": b"OggS"}
-_ROOT = Path(__file__).resolve().parent.parent
 
 
 class UploadError(Objection):
@@ -59,28 +57,13 @@ async def parse_apart(
     The answer is a line of JSON. Bytes may follow it: as JSON, large files would stop everything
     while they are read.
     """
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        module,
-        shown,
-        cwd=_ROOT,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-        env={"PATH": os.environ.get("PATH", ""), "PYTHONUTF8": "1"},
-    )
     try:
-        async with asyncio.timeout(seconds):
-            output, _ = await process.communicate(data)
+        ended = await confined.ask(module, shown, data=data, seconds=seconds)
     except TimeoutError:
         raise UploadError(Sentence("upload_slow", name=shown)) from None
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    if process.returncode != 0:
+    if ended.code != 0:
         raise UploadError(Sentence("upload_broken", name=shown))
+    output = ended.output
     line, end = output, output.find(b"\n")
     if end >= 0:
         line = output[:end]
@@ -192,11 +175,9 @@ def shown_name(name: str) -> str:
 
 
 def confine(seconds: float) -> None:
-    """Limit this process: memory, time, and no files; and let those go first who answer people."""
+    """Limit this process, and let those go first who answer people."""
     os.nice(NICENESS)
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_LIMIT, MEMORY_LIMIT))
-    resource.setrlimit(resource.RLIMIT_CPU, (int(seconds), int(seconds)))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    confined.limit(memory=MEMORY_LIMIT, seconds=seconds)
 
 
 def _main() -> None:

@@ -52,6 +52,8 @@ log = logging.getLogger(__name__)
 
 NAMES = {shape: name for name, shape in EVENTS.items()}
 PING_SECONDS = 10
+#: Eight-bit steps of a small model gain nothing from a second core, and those of one user lose.
+THREADS = 1
 #: How long streams in flight may go on after SIGTERM.
 GRACE_SECONDS = 5
 
@@ -262,7 +264,7 @@ def main(
     memory_mb: Annotated[
         float, typer.Option(min=0, help="For versions held at once; unused ones leave.")
     ] = MEMORY_MB,
-    threads: Annotated[int | None, typer.Option(min=1, help="Of torch. Default: its own.")] = None,
+    threads: Annotated[int, typer.Option(min=1, help="Cores that compute essays.")] = THREADS,
     end_with_parent: Annotated[bool, typer.Option(help="Stop when stdin closes.")] = False,
     log_json: Annotated[bool, typer.Option(help="One JSON object a line.")] = False,
 ) -> None:
@@ -270,8 +272,7 @@ def main(
     _check_means(device, soundfont)
     _set_up_logs(log_json)
     share_heaps()
-    if threads is not None:
-        torch.set_num_threads(threads)
+    torch.set_num_threads(threads)
     makers = Makers.real(device, soundfont)
     service = GenerationService(Registry(registry), makers, memory_mb=memory_mb)
     config = uvicorn.Config(
