@@ -190,7 +190,7 @@ def _phase(
         name: (packed, _spread(packed.documents, preset.held_out_documents))
         for name, packed in prepared.held_out.items()
     }
-    before = {name: value.detach().clone() for name, value in model.named_parameters()}
+    before = {n: p.detach().clone() for n, p in model.named_parameters()} if phase.temper else {}
     recipe = replace(phase.recipe, seed=orders.reading)
     accelerator = accelerator_for(preset.precision)
     task = EssayTask(model, prepared.tokenizer, data, shown, recipe, accelerator)

@@ -29,7 +29,7 @@ WINDOW = 0.05  # seconds an onset may be off and still count, as in the literatu
 _QUIET = 0.4  # share of the frames without a stroke that are learnt from
 _KEPT_BACK = 9  # one clip of so many chooses the thresholds
 _BATCH = 1024
-_HIDDEN = {"notes": (96, 32), "drums": (160, 64), "parts": (64, 32)}
+_HIDDEN = {"notes": (64, 24), "drums": (128, 48), "parts": (48, 24)}
 _JUDGES = 3  # networks whose mean opinion on a note counts
 _TILT = 0.1  # how much the tone of a recording is changed while drums are learnt
 

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pretty_midi
 
-from models.music.dsp import Audio, audio, band, doubled, equalise, halved, reverb, stereo
 from models.music.midi import roles_of
 from models.music.transcriber.decoding import decode
 from models.music.transcriber.parts import PARTS
@@ -19,7 +18,6 @@ from training.songs.rendering import Band, excerpt, mp3
 SECONDS = 12.0
 _FEWEST = 6  # notes of an excerpt
 _KINDS = ("mixed", "mixed", "mixed", "pitched", "drums", "solo")
-_TREATED = 0.6  # share of the excerpts whose tone and room are others
 _ANEW = 0.75  # share of the excerpts that get other sounds and levels
 _PROGRAMMES = {
     "bass": range(32, 40),
@@ -47,7 +45,7 @@ def lessons(
             yield clip
 
 
-def _clip(path: Path, player: Band, kind: str, random: np.random.Generator) -> Clip | None:
+def _clip(path: Path, band: Band, kind: str, random: np.random.Generator) -> Clip | None:
     try:
         midi = pretty_midi.PrettyMIDI(str(path))
     except Exception:  # the parser raises whatever a broken byte leads it to
@@ -61,11 +59,9 @@ def _clip(path: Path, player: Band, kind: str, random: np.random.Generator) -> C
     roles = roles_of(cut.instruments)
     if random.random() < _ANEW:
         _orchestrate(cut, roles, random)
-    sound = player.play(cut, SECONDS)
+    sound = band.play(cut, SECONDS)
     if sound.std() < 1e-4:
         return None
-    if random.random() < _TREATED:
-        sound = _treated(sound, random)
     heard = decode(mp3(sound))
     truth = [
         (n.start, n.end, n.pitch, -1 if i.is_drum else PARTS.index(role))
@@ -73,21 +69,6 @@ def _clip(path: Path, player: Band, kind: str, random: np.random.Generator) -> C
         for n in i.notes
     ]
     return Clip(heard, hear_pitches(heard), np.array(truth, np.float64))
-
-
-def _treated(sound: Audio, random: np.random.Generator) -> Audio:
-    """Lean on lows, middle and highs and add a room, as other instruments and studios would."""
-    low, middle, high = random.uniform(-6, 6, 3)
-    leaned = equalise(
-        sound,
-        band("low_shelf", float(random.uniform(120, 400)), float(low)),
-        band("peak", float(random.uniform(500, 2000)), float(middle), 0.7),
-        band("high_shelf", float(random.uniform(2500, 6000)), float(high)),
-    )
-    dry = stereo(leaned)
-    room = doubled(reverb(halved(dry), float(random.uniform(0.3, 1.2))), dry.shape[1])
-    mixed = (dry + room * np.float32(random.uniform(0.0, 0.5))).mean(0)
-    return audio(mixed * (0.5 / max(float(np.abs(mixed).max()), 1e-6)))
 
 
 def _chosen(

@@ -99,6 +99,9 @@ def test_continuing_is_gated_and_goes_live(house: Path, tmp_path: Path) -> None:
     assert outcome["state"] == "promoted", outcome
     assert outcome["figures"]["essays_written"] == 8.0
     assert {"repeated_sentences", "longest_copy_p95"} <= set(outcome["figures"])
+    tempered = json.loads((out / "own" / "tempered.json").read_text(encoding="utf-8"))
+    best = min(tempered.values())  # of the way from the parent: what is published is there
+    assert outcome["figures"]["bits_per_byte_seen"] == pytest.approx(best, rel=1e-3)
     after = Registry(house / "registry", None)
     assert after.resolve("essay").name == outcome["version"] != "tiny"
     assert after.resolve("essay").parent == "tiny"
