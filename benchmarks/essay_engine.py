@@ -8,7 +8,8 @@ candidate without guidance (the same work as those), and the engine as it ships 
 a sentence, two voices; only the tokens that were kept are counted), at last for one user who asks
 for 500 words, again and again. Beside them the limit that memory sets: each weight is read once a
 step, as fast as a copy of that size reads and writes in the same run. ``--size 30m`` takes a model
-of 2x1024 and 16,384 words with random weights; its texts are nonsense, which costs the same time.
+of 2x1024 and 16,384 words with random weights, one candidate a sentence: its texts are nonsense,
+among which there is nothing to choose.
 ``tok/cpu-s`` (tokens a processor second) is what other programs disturb least. The goals are for
 two cores that do nothing else: ``--threads 2``.
 """
@@ -96,20 +97,28 @@ def read_version(path: Path) -> Version:
 
 
 def random_version(folder: Path, like: Version) -> Version:
-    """Make a model of 30 M with random weights and the vocabulary of a version, filled up."""
+    """Make a model of 30 M with random weights and the vocabulary of a version, filled up.
+
+    Words are as frequent as the version's own, so that as many are drawn among; with equal
+    shares it would be thousands, which no writer that was trained does.
+    """
     torch.manual_seed(1)
     config = EssayConfig(
         vocab_size=16_384, embed_size=512, hidden_size=1024, condition_size=512, head_size=4096
     )
-    EssayLSTM(config).save_pretrained(folder)
+    model, shares = EssayLSTM(config), EssayLSTM.from_pretrained(like.path).output_bias
+    with torch.no_grad():
+        model.output_bias.fill_(float(shares.min()))
+        model.output_bias[: len(shares)] = shares
+    model.save_pretrained(folder)
     AutoTokenizer.from_pretrained(like.path).save_pretrained(folder)
     return Version("essay", "random-30m", folder, {})
 
 
 def measure(
-    version: Version, streams: Sequence[int], words: int, tokens: int, user: User
+    version: Version, streams: Sequence[int], words: int, tokens: int, user: User | None
 ) -> list[Row]:
-    """Make every measurement."""
+    """Make every measurement; without a user only those that choose nothing."""
     model = EssayLSTM.from_pretrained(version.path)
     model.train(False)
     prompter = Prompter(AutoTokenizer.from_pretrained(version.path))
@@ -123,11 +132,12 @@ def measure(
         time_kernel(version, EssayLSTM.from_pretrained(version.path), count, tokens)
         for count in streams
     ]
-    for way, decoding in ((ONE_CANDIDATE, single), (SHIPPED, shipped)):
+    ways = [(ONE_CANDIDATE, single), *([(SHIPPED, shipped)] if user else [])]
+    for way, decoding in ways:
         with running(version, decoding, max(streams)) as engine:
             time_engine(way, engine, 1, 50)
             rows += [time_engine(way, engine, count, words) for count in streams]
-            if decoding is shipped and user.essays:
+            if user and decoding is shipped and user.essays:
                 rows.append(time_user(engine, user.words, user.essays))
     return rows
 
@@ -200,7 +210,7 @@ def main(
     if size not in GOALS:
         raise typer.BadParameter("there are own and 30m", param_hint="--size")
     version = read_version(folder) if folder else Registry().resolve("essay")
-    user = User(user_words, user_essays)
+    user = User(user_words, user_essays) if size == "own" else None
     with tempfile.TemporaryDirectory() as made:
         if size == "30m":
             version = random_version(Path(made), version)

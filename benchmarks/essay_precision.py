@@ -24,9 +24,10 @@ from rich.table import Table
 from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
+from models.essay.eightbit import kernel_for
 from models.essay.kernel import Kernel
-from models.essay.linear import Precision
 from models.essay.lstm import EssayLSTM
+from models.essay.precision import Precision
 from models.essay.prompt import ConditionArrays
 from models.registry import Registry, Version
 from training.essays.evaluation import ratio_interval
@@ -98,11 +99,11 @@ def _stepped(kernel: Kernel, packed: Packed, felt: Tensor, documents: Tensor) ->
         for array in (packed.tokens, packed.condition, packed.learn, packed.starts)
     )
     begin, end = starts[documents] + 1, starts[documents + 1]  # <s> only empties the memory
-    h, c = kernel.empty_state(len(documents))
+    memory = kernel.empty_memory(len(documents))
     nats = torch.zeros(len(documents), dtype=torch.float64)
     for step in range(int((end - begin).max()) - 1):
         here = torch.minimum(begin + step, end - 2)
-        y, h, c = kernel.step(tokens[here], felt[places[here]], h, c)
+        y, memory = kernel.step(tokens[here], felt[places[here]], memory)
         told = kernel.log_probs(y).gather(1, tokens[here + 1].unsqueeze(1)).squeeze(1)
         nats -= told.double() * learn[here + 1] * (begin + step < end - 1)
     return nats
@@ -113,7 +114,7 @@ def measure(version: Version, sets: dict[str, Packed], precisions: Sequence[str]
     rows = []
     scores: dict[str, Likelihood] = {}
     for precision in precisions:
-        kernel = Kernel(EssayLSTM.from_pretrained(version.path), torch.device("cpu"), precision)
+        kernel = kernel_for(EssayLSTM.from_pretrained(version.path), torch.device("cpu"), precision)
         for name, packed in sets.items():
             found = stepped(kernel, packed)
             first = scores.setdefault(name, found)

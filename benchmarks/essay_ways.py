@@ -17,8 +17,9 @@ from torch import nn
 
 from models.contract import EssayDelta, EssayDone, EssayRequest, Problem
 from models.essay.decoding import Decoding
+from models.essay.eightbit import kernel_for
 from models.essay.engine import EssayEngine
-from models.essay.kernel import Kernel, exact_buckets, padded
+from models.essay.kernel import exact_buckets, padded
 from models.essay.lstm import EssayLSTM
 from models.essay.prompt import Condition, Prompter, Wish, condition_arrays
 from models.essay.sampling import Draw, draw
@@ -119,17 +120,17 @@ def time_generate(model: EssayLSTM, prompter: Prompter, streams: int, tokens: in
 
 def time_kernel(version: Version, model: EssayLSTM, streams: int, tokens: int) -> Row:
     """Time the engine's fused step and its drawing, without what chooses and checks."""
-    kernel = Kernel(model, torch.device("cpu"), Decoding.read(version.path).precision)
+    kernel = kernel_for(model, torch.device("cpu"), Decoding.read(version.path).precision)
     rows = padded(streams, exact_buckets(kernel, streams))
     luck = Draw(torch.full((rows,), 0.5), torch.full((rows,), 0.8), 0.1)
     with torch.inference_mode():
         felt = kernel.felt(condition_arrays([Condition()] * rows))
         ids = torch.full((rows,), 100)
-        h, c = kernel.empty_state(rows)
+        memory = kernel.empty_memory(rows)
         for round_number in range(tokens + 5):
             if round_number == 5:
                 clock = Clock()
-            y, h, c = kernel.step(ids, felt, h, c)
+            y, memory = kernel.step(ids, felt, memory)
             ids = draw(kernel.log_probs(y), luck)
     return clock.row("fused step and draw", streams, streams * tokens)
 

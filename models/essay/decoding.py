@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
-from models.essay.linear import Precision
+from models.essay.precision import Precision
 
 FILE = "generation.json"
 
@@ -52,7 +52,7 @@ class Decoding:
     tolerance: float = 0.05
     sentence_tokens: int = 64
     sentence_words: int = 40
-    precision: str = Precision.INT8  # of products; see linear.py
+    precision: str = Precision.INT8  # of products; see eightbit.py
 
     @classmethod
     def read(cls, folder: Path) -> Decoding:

@@ -18,7 +18,7 @@ from transformers.utils import logging as transformers_logging
 from models.contract import Family, ModelInfo, StyleInfo
 from models.essay.associations import associations
 from models.essay.decoding import Decoding
-from models.essay.kernel import Kernel
+from models.essay.eightbit import kernel_for
 from models.essay.lexicon import Lexicon
 from models.essay.lstm import EssayLSTM
 from models.essay.prompt import Encoder, Prompter
@@ -70,9 +70,7 @@ def load_version(
     with _short_turns:
         how = decoding or Decoding.read(version.path)
         cast("Callable[[], None]", transformers_logging.disable_progress_bar)()
-        kernel = Kernel(EssayLSTM.from_pretrained(version.path), device, how.precision)
-        parameters = kernel.parameters
-        kernel.keep_only_own()
+        kernel = kernel_for(EssayLSTM.from_pretrained(version.path), device, how.precision)
         language = _language(version, how.forbidden)
         read = Runs.read(version.path)
         tools = Tools(
@@ -91,7 +89,7 @@ def load_version(
         version=version.name,
         styles=tuple(StyleInfo(name=s, description=STYLES.get(s, "")) for s in taught),
         default_style=how.style if how.style in taught else str(taught[0]),
-        parameters=parameters,
+        parameters=kernel.parameters,
         licence=str(version.manifest.get("licence", "unknown")),
         device=str(device),
     )

@@ -1,6 +1,6 @@
 """The memories of all rows of a table, and the two kinds of work on some of them.
 
-Letters: R rows, L layers, H hidden, E embedding, F felt, V vocabulary. Work comes for a number of
+Letters: R rows, M memory, E embedding, F felt, V vocabulary. Work comes for a number of
 rows, filled up to the next of ``exact_buckets`` with row 0, which is nobody's. For each bucket what
 is given lies in a buffer that never moves, so that a GPU may record its work once (``graphs.py``).
 """
@@ -34,14 +34,14 @@ class Stage:
 
 
 class Rows:
-    """Memories (L, rows, H), last outputs (rows, E) and conditions (places, F)."""
+    """Memories (rows, M), last outputs (rows, E) and conditions (places, F)."""
 
     def __init__(self, kernel: Kernel, rows: int, places: int, most: int) -> None:
         """Make room for ``rows``, of which up to ``most`` are stepped together; warm all up."""
         self._kernel = kernel
         device, dtype = kernel.device, kernel.dtype
         with torch.inference_mode():
-            self._h, self._c = kernel.empty_state(rows)
+            self._memory = kernel.empty_memory(rows)
             self._y = torch.zeros(rows, kernel.embed_size, device=device, dtype=dtype)
             self._felt = torch.zeros(places, kernel.felt_size, device=device, dtype=dtype)
         self.buckets = exact_buckets(kernel, most)
@@ -54,7 +54,7 @@ class Rows:
     @property
     def size(self) -> int:
         """Count the bytes of the memories."""
-        return sum(t.nbytes for t in (self._h, self._c, self._y, self._felt))
+        return sum(t.nbytes for t in (self._memory, self._y, self._felt))
 
     @torch.inference_mode()
     def advance(self, rows: Sequence[int], tokens: Sequence[int], places: Sequence[int]) -> None:
@@ -74,15 +74,13 @@ class Rows:
     @torch.inference_mode()
     def copy(self, source: int, targets: Sequence[int]) -> None:
         """Let rows go on from where another one is."""
-        for memory in (self._h, self._c):
-            memory[:, targets] = memory[:, source : source + 1].clone()
-        self._y[targets] = self._y[source].clone()
+        for kept in (self._memory, self._y):
+            kept[targets] = kept[source].clone()
 
     @torch.inference_mode()
     def forget(self, row: int) -> None:
         """Empty a row's memory."""
-        for memory in (self._h, self._c):
-            memory[:, row] = 0.0
+        self._memory[row] = 0.0
 
     @torch.inference_mode()
     def _stages(self, size: int) -> tuple[Stage, Stage]:
@@ -97,13 +95,10 @@ class Rows:
     def _advance(self, given: Tensor) -> Tensor:
         """Step rows, told by row, token and place of the condition."""
         rows, tokens, places = given
-        y, h, c = self._kernel.step(
-            tokens,
-            self._felt.index_select(0, places),
-            self._h.index_select(1, rows),
-            self._c.index_select(1, rows),
+        y, memory = self._kernel.step(
+            tokens, self._felt.index_select(0, places), self._memory.index_select(0, rows)
         )
-        self._h[:, rows], self._c[:, rows], self._y[rows] = h, c, y
+        self._memory[rows], self._y[rows] = memory, y
         return y
 
     def _score(self, given: Tensor) -> Tensor:

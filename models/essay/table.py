@@ -25,7 +25,6 @@ from models.essay.seat import Seat, Voice
 from models.essay.writer import Draft, Tools
 
 VETOES = 12  # times a row draws again at most after a token that spells no word
-FELT_ROWS = 8  # equal rows computed for one condition
 FELT = 192  # conditions remembered for each slot
 
 
@@ -153,8 +152,8 @@ class Table:
         found = seat.felt.get(key)
         if found is None:
             condition = seat.draft.condition(paragraph, left, bare=bare)
-            # Always computed for as many, so that its bits do not depend on company.
-            felt = self.kernel.felt(condition_arrays([condition] * FELT_ROWS))[0]
+            # Always computed alone, so that its bits do not depend on company.
+            felt = self.kernel.felt(condition_arrays([condition]))[0]
             found = seat.felt[key] = len(seat.felt)
             self._rows.feel(seat.slot * FELT + found, felt)
         return seat.slot * FELT + found

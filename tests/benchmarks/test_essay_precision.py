@@ -10,8 +10,9 @@ import torch
 from typer.testing import CliRunner
 
 from benchmarks.essay_precision import app, held_out, stepped
-from models.essay.kernel import Kernel
+from models.essay.eightbit import kernel_for
 from models.essay.lstm import EssayLSTM
+from models.essay.precision import Precision
 from models.registry import Registry
 from tests.training.essays.made_up import write_corpus
 from training.essays.scoring import likelihood
@@ -23,7 +24,9 @@ def test_the_engines_step_scores_essays_as_training_does(
     version = Registry(base_registry, None).resolve("essay")
     sets = held_out(version, write_corpus(tmp_path / "corpus", seed=1), documents=6)
     assert set(sets) == {"unseen", "seen"}
-    kernel = Kernel(EssayLSTM.from_pretrained(version.path), torch.device("cpu"))
+    kernel = kernel_for(
+        EssayLSTM.from_pretrained(version.path), torch.device("cpu"), Precision.FP32
+    )
     for packed in sets.values():
         wanted = likelihood(EssayLSTM.from_pretrained(version.path), packed)
         found = stepped(kernel, packed)

@@ -55,7 +55,9 @@ class Orders:
     @property
     def phases(self) -> Sequence[Phase]:
         """Give the phases of the run, in order."""
-        return (self.preset.own_phase,) if self.adapting else self.preset.phases
+        if self.adapting:
+            return (self.preset.own_phase,)
+        return (self.preset.warmed() if self.parent else self.preset).phases
 
     @property
     def reading(self) -> int:

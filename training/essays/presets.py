@@ -46,6 +46,7 @@ class Preset:
     layers: int = 2
     head: int = 2048
     threads: int = 0  # 0 = leave as it is
+    warm: float = 1.0  # share of the rates in a warm start
     precision: Literal["no", "bf16"] = "no"  # of the products; weights stay fp32
     minimum_documents: int = 20
     minimum_mark: float = 93.0
@@ -66,6 +67,14 @@ class Preset:
     sample_every: int = 600
     phases: tuple[Phase, ...] = ()
     own_phase: Phase = field(default_factory=lambda: Phase("own", "own", 1.0))  # --continue-from
+
+    def warmed(self) -> Preset:
+        """Learn more slowly: the weights that a run begins with have read much."""
+        slower = [
+            replace(p, recipe=replace(p.recipe, rate=self.warm * p.recipe.rate))
+            for p in self.phases
+        ]
+        return replace(self, phases=tuple(slower), warm=1.0)
 
     def adapting(self) -> Preset:
         """Split a collection of one's own: it is small, and may be about anything."""

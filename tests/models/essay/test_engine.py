@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from torch import Tensor
 
 from models.contract import EssayDelta, EssayDone, EssayEvent, EssayPlan, Problem, Progress
 from models.essay.engine import EssayEngine
@@ -127,7 +129,13 @@ def test_a_poisoned_essay_harms_nobody_else(
 def test_broken_numbers_are_a_problem_not_a_text(make: Callable[..., EssayEngine]) -> None:
     engine = make()
     kernel = engine._live.table.kernel  # type: ignore[union-attr]
-    kernel._out._bias = kernel._out._bias + float("nan")  # type: ignore[union-attr]
+    right = kernel.step
+
+    def broken(ids: Tensor, felt: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
+        y, after = right(ids, felt, memory)
+        return y * math.nan, after
+
+    kernel.step = broken  # type: ignore[method-assign]
     assert write(engine, request())[0].problem
     assert engine.health().ok
 

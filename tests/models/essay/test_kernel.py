@@ -2,58 +2,104 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import Tensor
 
-from models.essay.kernel import Kernel, exact_buckets, padded
-from models.essay.linear import PackedLinear, WholeLinear, whole_numbers_work
+from models.essay.eightbit import EightBitKernel, kernel_for
+from models.essay.kernel import Kernel, PlainKernel, exact_buckets, padded
+from models.essay.onnxgraph import Graph, eight_bits_work
+from models.essay.precision import Precision
 from models.essay.prompt import Condition, condition_arrays
 from tests.models.essay import tiny
 
+CPU = torch.device("cpu")
+needs_eight_bits = pytest.mark.skipif(
+    not eight_bits_work(), reason="this processor has no exact products in eight bits"
+)
 
-def test_the_fused_step_is_the_model() -> None:
-    model = tiny.model(3)
-    kernel = Kernel(model, torch.device("cpu"))
+
+def distance(got: Tensor, wanted: Tensor) -> float:
+    """Give the error as a share of the norm."""
+    return float((got - wanted).norm() / wanted.norm())
+
+
+@pytest.mark.parametrize(
+    ("precision", "error"),
+    [(Precision.FP32, 1e-5), pytest.param(Precision.INT8, 0.03, marks=needs_eight_bits)],
+)
+def test_the_fused_step_is_the_model(precision: Precision, error: float) -> None:
+    model, kernel = tiny.model(3), kernel_for(tiny.model(3), CPU, precision)
+    assert isinstance(kernel, PlainKernel) == (precision == Precision.FP32)
     arrays = condition_arrays([Condition((50, 60), (70,), 1, 2, 1, n) for n in range(8)])
-    state = tuple(torch.randn(2, 8, 64) for _ in range(2))
+    memory = torch.randn(8, kernel.memory_size).clamp(-1, 1)
+    state = memory.view(8, 2, 2, 64).transpose(0, 2)  # (L, 2, R, H)
     ids = torch.arange(40, 48)
     with torch.inference_mode():
         condition = model.condition(
             **{n: torch.tensor(getattr(arrays, n)) for n in arrays.__dataclass_fields__}
         )
-        truth, (h, c) = model.step(ids, condition, (state[0], state[1]))
-        y, new_h, new_c = kernel.step(ids, kernel.felt(arrays), state[0], state[1])
+        truth, (h, c) = model.step(ids, condition, (state[:, 0], state[:, 1]))
+        y, after = kernel.step(ids, kernel.felt(arrays), memory)
         log_probs = kernel.log_probs(y)
-    for got, wanted in ((log_probs, truth), (new_h, h), (new_c, c)):
-        assert torch.allclose(got, wanted, atol=1e-5)
+    told = after.view(8, 2, 2, 64).transpose(0, 2)
+    for got, wanted in ((log_probs, truth), (told[:, 0], h), (told[:, 1], c)):
+        assert distance(got, wanted) < error
     assert torch.allclose(log_probs.exp().sum(1), torch.ones(8), atol=1e-5)
 
 
-def test_exact_buckets_keep_every_bit() -> None:
-    kernel = Kernel(tiny.model(3), torch.device("cpu"))
+@pytest.mark.parametrize(
+    "precision", [Precision.FP32, pytest.param(Precision.INT8, marks=needs_eight_bits)]
+)
+def test_exact_buckets_keep_every_bit(precision: Precision) -> None:
+    kernel = kernel_for(tiny.model(3), CPU, precision)
     buckets = exact_buckets(kernel, 64)
     assert buckets and buckets[-1] == 64
     draw = torch.Generator().manual_seed(9)
     rows = buckets[-1]
     ids = torch.randint(0, kernel.vocabulary, (rows,), generator=draw)
     felt = torch.randn(rows, kernel.felt_size, generator=draw)
-    h, c = (torch.randn(2, rows, kernel.hidden, generator=draw) for _ in range(2))
+    memory = torch.randn(rows, kernel.memory_size, generator=draw)
+
+    def scores(part: slice) -> Tensor:
+        y, _ = kernel.step(ids[part], felt[part], memory[part])
+        return kernel.log_probs(y)
+
     with torch.inference_mode():
-        whole = kernel.log_probs(kernel.step(ids, felt, h, c)[0])
+        whole = scores(slice(0, rows))
         for size in buckets:
             part = slice(rows - size, rows)
-            y, _, _ = kernel.step(ids[part], felt[part], h[:, part], c[:, part])
-            assert torch.equal(kernel.log_probs(y), whole[part]), size
+            assert torch.equal(scores(part), whole[part]), size
+
+
+@needs_eight_bits
+def test_eight_bits_are_exact_for_any_number_of_rows() -> None:
+    kernel = kernel_for(tiny.model(3), CPU, Precision.INT8)
+    assert {1, 2, 3, 5, 7, 8, 13, 16, 64} <= set(exact_buckets(kernel, 64))
+
+
+@needs_eight_bits
+def test_a_kernel_of_bytes_is_smaller() -> None:
+    plain, bytes_ = (kernel_for(tiny.model(3), CPU, p) for p in (Precision.FP32, Precision.INT8))
+    assert isinstance(bytes_, EightBitKernel) and bytes_.size < 0.7 * plain.size
+
+
+def test_without_exact_products_the_step_is_in_fp32(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("models.essay.eightbit.eight_bits_work", lambda: False)
+    kernel: Kernel = kernel_for(tiny.model(3), CPU, Precision.INT8)
+    assert isinstance(kernel, PlainKernel) and kernel.dtype == torch.float32
+
+
+def test_a_processor_that_loses_carries_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    eight_bits_work.cache_clear()
+    right = Graph.product
+
+    def saturated(graph: Graph, rows: str, weight: Tensor, bias: Tensor | None = None) -> str:
+        most = graph.constant(torch.tensor(400.0).numpy())
+        return graph("Min", right(graph, rows, weight, bias), most)
+
+    monkeypatch.setattr(Graph, "product", saturated)
+    assert not eight_bits_work()
+    eight_bits_work.cache_clear()
 
 
 def test_padding_takes_the_smallest_bucket_that_holds() -> None:
     assert [padded(n, (8, 16, 32)) for n in (1, 8, 9, 32, 33, 70)] == [8, 8, 16, 32, 64, 96]
-
-
-def test_packed_products_are_the_plain_ones_bit_for_bit() -> None:
-    if not whole_numbers_work(PackedLinear):
-        pytest.skip("this processor has no eight-bit products")
-    draw = torch.Generator().manual_seed(4)
-    weight, bias = torch.randn(65, 96, generator=draw), torch.randn(65, generator=draw)
-    packed, plain = PackedLinear(weight, bias), WholeLinear(weight, bias)
-    for rows in (1, 7, 8, 40):
-        x = torch.randn(rows, 96, generator=draw)
-        assert torch.equal(packed(x), plain(x)), rows

@@ -8,10 +8,11 @@ import torch
 from torch import Tensor
 
 from models.contract import EssayDone, EssayEvent, EssayRequest, Problem
+from models.essay.eightbit import kernel_for
 from models.essay.engine import EssayEngine
 from models.essay.graphs import Anew, Graphs, Work
 from models.essay.kernel import Kernel
-from models.essay.linear import Precision
+from models.essay.precision import Precision
 from models.essay.prompt import Condition, condition_arrays
 from models.essay.rows import Rows
 from tests.models.essay import tiny
@@ -58,26 +59,25 @@ def filled(kernel: Kernel, rows: int = 20, most: int = 16) -> Rows:
 
 @pytest.mark.parametrize("precision", [Precision.FP32, Precision.INT8])
 def test_a_step_in_padded_buffers_is_the_plain_step(precision: Precision) -> None:
-    kernel = Kernel(tiny.model(3), CPU, precision)
+    kernel = kernel_for(tiny.model(3), CPU, precision)
     rows = filled(kernel)
     told = [(3, 40, 1), (7, 41, 2), (9, 42, 3)]
     felt = rows._felt[[1, 2, 3]]
-    h, c = kernel.empty_state(3)
+    memory = kernel.empty_memory(3)
     for step in range(4):  # what one essay leaves in a buffer, the next does not meet
         rows.advance(range(10, 10 + step), [60] * step, [0] * step)
         rows.advance(*zip(*told, strict=True))
         ids = torch.tensor([token for _, token, _ in told])
         with torch.inference_mode():
-            y, h, c = kernel.step(ids, felt, h, c)
+            y, memory = kernel.step(ids, felt, memory)
             wanted = kernel.log_probs(y)
         assert torch.allclose(rows.scores([3, 7, 9]), wanted, atol=1e-4)
-        assert torch.allclose(rows._h[:, [3, 7, 9]], h, atol=1e-5)
-        assert torch.allclose(rows._c[:, [3, 7, 9]], c, atol=1e-5)
-    assert not rows._h[:, [1, 2, 4, 5, 6, 8, 13]].any()  # nobody else was touched
+        assert torch.allclose(rows._memory[[3, 7, 9]], memory, atol=1e-5)
+    assert not rows._memory[[1, 2, 4, 5, 6, 8, 13]].any()  # nobody else was touched
 
 
 def test_more_rows_than_the_largest_bucket_are_stepped_all_the_same() -> None:
-    rows = filled(Kernel(tiny.model(3), CPU), rows=60, most=8)
+    rows = filled(kernel_for(tiny.model(3), CPU, Precision.FP32), rows=60, most=8)
     largest = rows.buckets[-1]
     many = list(range(1, 2 * largest + 2))
     rows.advance(many, [40] * len(many), [1] * len(many))
@@ -86,7 +86,7 @@ def test_more_rows_than_the_largest_bucket_are_stepped_all_the_same() -> None:
 
 
 def test_what_is_played_gives_the_same_bits_as_what_is_done_anew(plays: Plays) -> None:
-    kernel = Kernel(tiny.model(3), CPU)
+    kernel = kernel_for(tiny.model(3), CPU, Precision.FP32)
     played = filled(kernel)
     assert plays.recorded == 2 * len(played.buckets)  # all before the first essay
     anew = filled(kernel)
@@ -98,7 +98,7 @@ def test_what_is_played_gives_the_same_bits_as_what_is_done_anew(plays: Plays) -
             rows.advance(chosen, [40 + n for n in chosen], [n % 4 for n in chosen])
             rows.copy(1, [17, 18])
         assert torch.equal(played.scores([17, *chosen]), anew.scores([17, *chosen]))
-        assert torch.equal(played._c[:, 1:], anew._c[:, 1:])
+        assert torch.equal(played._memory[1:], anew._memory[1:])
 
 
 def written(engine: EssayEngine, seed: int) -> EssayDone:
@@ -151,21 +151,21 @@ def test_where_nothing_can_be_recorded_work_is_done_anew(caplog: pytest.LogCaptu
 
 @pytest.mark.parametrize("precision", [Precision.FP16, Precision.BF16])
 def test_half_precision_stays_near(precision: Precision) -> None:
-    exact, half = Kernel(tiny.model(3), CPU), Kernel(tiny.model(3), CPU, precision)
+    exact, half = (kernel_for(tiny.model(3), CPU, p) for p in (Precision.FP32, precision))
     one, other = filled(exact), filled(half)
     for _ in range(3):
         for rows in (one, other):
             rows.advance([1, 2, 3], [40, 41, 42], [1, 2, 3])
     near = 0.02 if precision == Precision.FP16 else 0.15
     assert (one.scores([1, 2, 3]) - other.scores([1, 2, 3])).abs().max() < near
-    assert other._h.dtype == half.dtype and other._c.dtype == torch.float32
+    assert other._y.dtype == half.dtype and other._memory.dtype == torch.float32
     assert half.size < 0.6 * exact.size
 
 
 @on_gpu
 @pytest.mark.parametrize("precision", [Precision.FP32, Precision.FP16, Precision.BF16])
 def test_graphs_give_what_the_plain_step_gives(precision: Precision) -> None:
-    kernel = Kernel(tiny.model(3), torch.device("cuda"), precision)
+    kernel = kernel_for(tiny.model(3), torch.device("cuda"), precision)
     recorded = filled(kernel)
     assert isinstance(recorded._recorder, Graphs) and recorded._recorder._able
     anew = filled(kernel)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from models.essay import sampling
 from models.essay.sampling import Draw, Fatigue, Luck, PhraseBook, draw, forbid, guided
 
 
@@ -53,6 +54,16 @@ def test_rows_do_not_touch_each_other() -> None:
     together = draw(scores, how(luck, 0.8, 0.02, 0.9))
     alone = [int(draw(scores[n : n + 1], how([luck[n]], 0.8, 0.02, 0.9))) for n in range(7)]
     assert together.tolist() == alone
+
+
+def test_both_ways_of_picking_pick_the_same() -> None:
+    generator = torch.Generator().manual_seed(2)
+    scores = 3 * torch.randn(40, 900, generator=generator)
+    peak = scores.amax(1, keepdim=True)
+    luck, heat = torch.rand(40, 1, generator=generator), torch.full((40, 1), 0.7)
+    for min_p in (0.5, 0.1, 1e-9):
+        told = (scores, peak, peak + math.log(min_p), heat, luck)
+        assert torch.equal(sampling._picked(*told), sampling._picked_there(*told))
 
 
 def test_forbid_rules_out_single_tokens_of_single_rows() -> None:
