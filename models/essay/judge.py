@@ -16,7 +16,9 @@ from models.essay.sentence import Room, SentenceCandidate
 HOPELESS = -20.0  # below this a sentence is kept only for want of any other
 GAIN_BAND = (-0.2, 0.6)  # nats a token gains from knowing the topic; more is mere listing of it
 
-_ODD = re.compile(r" [,.;:!?]|[,;:]{2}|[,;:][.!?]|\"\"|''|--|\b(\w+) \1\b|[a-z][A-Z]|\b[b-z] ")
+_ODD = re.compile(
+    r" [,.;:!?]|[,;:]{2}|[,;:][.!?]|\"\"|''|--|\b(\w+) \1\b|[a-z][A-Z]|(?<![\w'])[b-z] "
+)
 _LOWER = re.compile(r"(?<![A-Za-z'])[a-z][a-z']+")
 _CAPITAL = re.compile(r"(?<=[a-z,;] )[A-Z][a-z]+")
 _COARSE = re.compile(

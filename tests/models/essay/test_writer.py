@@ -5,7 +5,7 @@ import pytest
 from models.essay.associations import associations
 from models.essay.decoding import Decoding
 from models.essay.grammar import Mask
-from models.essay.judge import HOPELESS, Place, Record
+from models.essay.judge import HOPELESS, Place, Record, _untidiness
 from models.essay.lexicon import Lexicon, Speller, stem, words_of
 from models.essay.mending import cut, finished, tidy
 from models.essay.runs import Novelty, Runs
@@ -99,6 +99,12 @@ def test_the_judge_prefers_the_topic(lexicon: Lexicon) -> None:
 def test_the_judge_knows_what_belongs_to_a_topic(lexicon: Lexicon) -> None:
     near = rate(lexicon, "Some farmers milk the animals daily.", topic="cows")
     assert near > rate(lexicon, "Some voters elect the senate daily.", topic="cows")
+
+
+def test_short_forms_are_no_slips_but_lone_letters_are() -> None:
+    whole = _untidiness(" Children do not like what they are told, and it is late.", set())
+    short = _untidiness(" Children don't like what they're told, and it's late.", set())
+    assert short == whole < _untidiness(" Children d like what they are told.", set())
 
 
 def test_the_judge_keeps_conclusions_for_the_end(lexicon: Lexicon) -> None:
