@@ -26,6 +26,7 @@ class Decoding:
     min_p: float = 0.1
     top_p: float = 1.0  # 1 = off
     guidance: float = 1.25  # 1 = off: no second voice is run
+    plausible: float = 0.0  # share of the likeliest token's that a token needs without guidance
     fatigue: float = 0.6  # nats taken from a content word just used
     fatigue_half_life: float = 90.0  # tokens
     name_shyness: float = 1.5  # nats taken from capitals inside a sentence

@@ -21,6 +21,7 @@ FILE = "runs.npz"
 WORDS = 8  # of the runs kept
 BITS, PROBES = 4.8, 3  # of the filter for every run: mistakes one in ten
 TAIL = 240  # letters of a text in which its last words are looked for
+NEAR = 90  # letters in which they mostly are
 
 _WORD = re.compile(r"[a-z0-9']+")
 _ODD, _SHIFT, _ALL = 6364136223846793005, 29, (1 << 64) - 1
@@ -99,13 +100,22 @@ class Novelty:
         if not any(sign.isalnum() for sign in piece):  # its last word was looked at before
             return True
         so_far = text[-TAIL:] if len(text) >= TAIL else f"{self._before} {text}"
-        return not self._runs.end(words_of((so_far + piece)[-TAIL:]), self._longest)
+        longer = max(WORDS, self._longest + 1)
+        return not self._runs.end(last_words(so_far + piece, longer), self._longest)
 
 
 def words_of(text: str) -> list[str]:
     """List words in lower case; "an" counts as "a", which a sentence's mending may change."""
     words = (word.strip("'") for word in _WORD.findall(text.lower()))
     return ["a" if word == "an" else word for word in words if word]
+
+
+def last_words(text: str, count: int) -> list[str]:
+    """List the last ``count`` words of a text, or as many as its last letters hold."""
+    words = words_of(text[-NEAR:])
+    if len(words) <= count:  # the first may have lost its beginning
+        words = words_of(text[-TAIL:])
+    return words[-count:]
 
 
 @lru_cache(maxsize=131_072)

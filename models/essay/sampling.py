@@ -54,6 +54,15 @@ def guided(wanted: Tensor, bare: Tensor, strength: float) -> Tensor:
     return torch.lerp(bare, wanted, strength)
 
 
+def keep_plausible(scores: Tensor, known: Tensor, least: float) -> None:
+    """Rule out, in place, what the knowing voice gives less than ``least`` of its likeliest token.
+
+    Guidance else lifts what neither voice would say, for being a little less absurd to one.
+    """
+    floor = known.amax(1, keepdim=True) + math.log(least)
+    scores.masked_fill_(known < floor, -math.inf)
+
+
 def forbid(scores: Tensor, rows: Sequence[int], tokens: Sequence[int]) -> None:
     """Rule out single tokens of single rows, in place."""
     if rows and scores.device.type == "cpu":

@@ -20,7 +20,7 @@ from models.essay.kernel import Kernel
 from models.essay.parts import Part
 from models.essay.prompt import condition_arrays, remaining_bucket
 from models.essay.rows import Rows
-from models.essay.sampling import Draw, draw, forbid, guided
+from models.essay.sampling import Draw, draw, forbid, guided, keep_plausible
 from models.essay.seat import Seat, Voice
 from models.essay.writer import Draft, Tools
 
@@ -170,7 +170,10 @@ class Table:
         rows = [seat.row(voice, n) for voice in range(self.voices) for seat, n in first]
         scores = self._rows.scores(rows)
         own, bare = scores[: len(first)], scores[-len(first) :]
-        mixed = guided(own, bare, self.tools.how.guidance)
+        how = self.tools.how
+        mixed = guided(own, bare, how.guidance)
+        if how.plausible > 0:
+            keep_plausible(mixed, own, how.plausible)
         take = torch.tensor(
             [sources[seat.slot, -1 if seat.fresh else n] for seat, n in pairs], device=own.device
         )
@@ -186,7 +189,7 @@ class Table:
                 seat.candidates[n].give_up()
         self._deal(pairs, tokens.tolist(), logp.tolist(), gain.tolist())
         for seat in seats:
-            seat.hurry(self.tools.how.patience)
+            seat.hurry(how.patience)
 
     def _choose(self, scores: Tensor, pairs: Sequence[tuple[Seat, int]]) -> tuple[Tensor, Tensor]:
         """Apply grammar, fatigue and bans, then draw (R,); also tell where nothing was left."""

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.essay.runs import FILE, Novelty, Runs, words_of
+from models.essay.runs import FILE, TAIL, Novelty, Runs, last_words, words_of
 from training.essays.textstats import CopyIndex
 
 WORDS = [f"{a}{b}{c}" for a in "bdfgk" for b in "aeiou" for c in "lmnrt"]
@@ -70,6 +70,14 @@ def test_a_sentence_may_share_eight_words_and_no_ninth() -> None:
     assert not novelty.allows(text, " the")
     assert novelty.allows(text, " a")
     assert novelty.allows(text, ",")  # no new word
+
+
+@pytest.mark.parametrize("stretch", [1, 3, 5])
+def test_the_last_words_of_a_text_are_found_however_long(stretch: int) -> None:
+    text = " ".join(word * stretch for word in prose(4, 200).split())
+    for end in range(0, len(text), 7):
+        near = words_of(text[:end][-TAIL:])
+        assert last_words(text[:end], 9) == near[-9:]
 
 
 def test_the_sentence_before_and_mended_words_count() -> None:

@@ -7,7 +7,16 @@ import pytest
 import torch
 
 from models.essay import sampling
-from models.essay.sampling import Draw, Fatigue, Luck, PhraseBook, draw, forbid, guided
+from models.essay.sampling import (
+    Draw,
+    Fatigue,
+    Luck,
+    PhraseBook,
+    draw,
+    forbid,
+    guided,
+    keep_plausible,
+)
 
 
 def how(
@@ -77,6 +86,15 @@ def test_guidance_widens_the_difference() -> None:
     own, bare = torch.tensor([[-1.0, -2.0]]), torch.tensor([[-2.0, -2.0]])
     assert guided(own, bare, 1.5).tolist() == [[-0.5, -2.0]]
     assert torch.equal(guided(own, bare, 1.0), own)
+
+
+def test_guidance_lifts_nothing_that_the_knowing_voice_finds_absurd() -> None:
+    own = torch.tensor([[0.5, 0.3, 0.001, 0.199]]).log()
+    bare = torch.tensor([[0.5, 0.3, 1e-9, 0.2]]).log()
+    mixed = guided(own, bare, 1.5)
+    assert int(mixed.argmax()) == 2
+    keep_plausible(mixed, own, 0.02)
+    assert mixed.isneginf().tolist() == [[False, False, True, False]]
 
 
 def test_luck_belongs_to_the_seed() -> None:
