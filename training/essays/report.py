@@ -19,6 +19,7 @@ class Report:
     """Everything measured; a table maps its rows to figures."""
 
     held_out: dict[str, Row] = field(default_factory=dict)  # likelihood of each set
+    recalled: dict[str, Row] = field(default_factory=dict)  # likelihood with a cache
     wikitext: dict[str, Row] = field(default_factory=dict)  # the benchmark, each model a row
     samples: dict[str, Row] = field(default_factory=dict)  # each writer's essays
     marker: Row = field(default_factory=dict)  # how far predicted marks can be believed
@@ -39,6 +40,7 @@ class Report:
         """Lay the figures out as tables; writers stand side by side."""
         parts = [
             table("held-out text", self.held_out),
+            table("held-out text, with a cache", self.recalled),
             table("WikiText-2, word by word", self.wikitext),
             table("essays", turned(self.samples)),
             table("predicted marks", {"agreement with people": self.marker} if self.marker else {}),
