@@ -8,9 +8,8 @@ candidate without guidance (the same work as those), and the engine as it ships 
 a sentence, two voices; only the tokens that were kept are counted), at last for one user who asks
 for 500 words, again and again. Beside them the limit that memory sets: each weight is read once a
 step, as fast as a copy of that size reads and writes in the same run. ``--size 30m`` takes a model
-of 2x1024 and 16,384 words with random weights, one candidate a sentence: its texts are nonsense,
-among which there is nothing to choose.
-``tok/cpu-s`` (tokens a processor second) is what other programs disturb least. The goals are for
+of 2x1024 and 16,384 words with the version's weights in its corners (``essay_wide.py``), and draws
+one candidate a sentence. ``tok/cpu-s`` (tokens a processor second) is what other programs disturb least. The goals are for
 two cores that do nothing else: ``--threads 2``.
 """
 
@@ -40,6 +39,7 @@ from benchmarks.essay_ways import (
     time_plain,
     time_user,
 )
+from benchmarks.essay_wide import widened
 from models.contract import WORDS_MAX, WORDS_MIN
 from models.essay.decoding import Decoding
 from models.essay.lstm import EssayConfig, EssayLSTM
@@ -96,23 +96,16 @@ def read_version(path: Path) -> Version:
     return Version("essay", path.name, path, facts)
 
 
-def random_version(folder: Path, like: Version) -> Version:
-    """Make a model of 30 M with random weights and the vocabulary of a version, filled up.
-
-    Words are as frequent as the version's own, so that as many are drawn among; with equal
-    shares it would be thousands, which no writer that was trained does.
-    """
-    torch.manual_seed(1)
+def wide_version(folder: Path, like: Version) -> Version:
+    """Make a model of 2x1024 and 16,384 words that writes nearly as a version does."""
+    writer = EssayLSTM.from_pretrained(like.path)
     config = EssayConfig(
-        vocab_size=16_384, embed_size=512, hidden_size=1024, condition_size=512, head_size=4096
-    )
-    model, shares = EssayLSTM(config), EssayLSTM.from_pretrained(like.path).output_bias
-    with torch.no_grad():
-        model.output_bias.fill_(float(shares.min()))
-        model.output_bias[: len(shares)] = shares
-    model.save_pretrained(folder)
+        vocab_size=16_384, embed_size=512, hidden_size=1024, condition_size=512,
+        head_size=writer.config.head_size,
+    )  # fmt: skip
+    widened(writer, config).save_pretrained(folder)
     AutoTokenizer.from_pretrained(like.path).save_pretrained(folder)
-    return Version("essay", "random-30m", folder, {})
+    return Version("essay", "wide-30m", folder, {})
 
 
 def measure(
@@ -195,7 +188,7 @@ app = typer.Typer(add_completion=False)
 @app.command()
 def main(
     folder: Annotated[Path | None, typer.Argument(help="Default: the shipped version.")] = None,
-    size: Annotated[str, typer.Option(help="own, or 30m: random weights.")] = "own",
+    size: Annotated[str, typer.Option(help="own, or 30m: in a wider model.")] = "own",
     streams: str = "1,8,32,128",
     words: Annotated[int, typer.Option(min=WORDS_MIN, max=WORDS_MAX)] = 400,
     tokens: int = 200,
@@ -213,7 +206,7 @@ def main(
     user = User(user_words, user_essays) if size == "own" else None
     with tempfile.TemporaryDirectory() as made:
         if size == "30m":
-            version = random_version(Path(made), version)
+            version = wide_version(Path(made), version)
         rows = measure(version, [int(n) for n in streams.split(",")], words, tokens, user)
     show(rows)
     judged = [told for goal in GOALS[size] if (told := goal.judged(rows)) is not None]
