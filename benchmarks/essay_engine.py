@@ -9,8 +9,8 @@ a sentence, two voices; only the tokens that were kept are counted), at last for
 for 500 words, again and again. Beside them the limit that memory sets: each weight is read once a
 step, as fast as a copy of that size reads and writes in the same run. ``--size 30m`` takes a model
 of 2x1024 and 16,384 words with the version's weights in its corners (``essay_wide.py``), and draws
-one candidate a sentence. ``tok/cpu-s`` (tokens a processor second) is what other programs disturb least. The goals are for
-two cores that do nothing else: ``--threads 2``.
+one candidate a sentence. ``tok/cpu-s`` (tokens a processor second) is what other programs disturb
+least. The goals are for two cores that do nothing else; one thread is fastest: ``--threads 1``.
 """
 
 from __future__ import annotations

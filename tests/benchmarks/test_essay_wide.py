@@ -10,11 +10,13 @@ from tests.models.essay import tiny
 
 
 def test_a_wider_model_says_nearly_the_same() -> None:
-    writer = tiny.model(3).eval()
+    writer = tiny.model(3)
     sizes = {**writer.config.to_dict(), "embed_size": 96, "hidden_size": 160}
     sizes |= {"condition_size": 80, "vocab_size": writer.config.vocab_size + 50}
-    wide = widened(writer, EssayConfig(**sizes)).eval()
+    wide = widened(writer, EssayConfig(**sizes))
     ids = torch.randint(8, 200, (2, 30), generator=torch.Generator().manual_seed(1))
+    for model in (writer, wide):
+        model.train(False)
     with torch.no_grad():
         one, other = writer(ids).logits, wide(ids).logits
     assert (other[..., writer.config.vocab_size :] < -20).all()
