@@ -207,13 +207,21 @@ class Queue:
     async def request_cancel(self, request_id: int) -> Request | None:
         """Cancel a queued request at once, or ask a running one to stop; None when it is over."""
         mine = requests.c.id == request_id
-        before = await self._fetch(mine)
-        if before is None:
-            return None
-        ended = {"finished_at": self._db.clock(), "interaction_token": None}
-        why = "cancelled while waiting"
-        if await self._move(State.QUEUED, State.CANCELLED, mine, why, **ended):
-            return replace(before, state=State.CANCELLED)
+        while True:
+            before = await self._fetch(mine)
+            if before is None or before.state not in (State.QUEUED, State.RUNNING):
+                return None
+            ended = {"finished_at": self._db.clock(), "interaction_token": None}
+            why = "cancelled while waiting"
+            if await self._move(State.QUEUED, State.CANCELLED, mine, why, **ended):
+                return replace(before, state=State.CANCELLED)
+            asked = await self._ask_to_stop(mine)
+            if asked is not None:
+                return asked
+            # Neither waiting nor running: it is over, or was handed back in between.
+
+    async def _ask_to_stop(self, mine: ColumnElement[bool]) -> Request | None:
+        """Ask a running request to stop; None when it does not run."""
         asked = (
             update(requests)
             .where(mine, requests.c.state == State.RUNNING)

@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -164,6 +165,23 @@ async def test_handing_back_may_wait_and_may_not_count(database_url: str) -> Non
     clock.advance(6)
     assert (await claim(store)).attempts == 1
     await store.close()
+
+
+async def test_cancelling_finds_what_is_handed_back_meanwhile(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = await store.requests.create(essay(1))
+    running, move = await claim(store), store.requests._move
+
+    async def just_before(*told: Any, **values: Any) -> bool:
+        moved = await move(*told, **values)
+        monkeypatch.undo()
+        assert await store.requests.hand_back(running)
+        return moved
+
+    monkeypatch.setattr(store.requests, "_move", just_before)
+    gone = await store.requests.request_cancel(made.id)
+    assert gone is not None and gone.state is State.CANCELLED
 
 
 async def test_cancelling_a_waiting_one_is_at_once_and_a_running_one_is_asked(store: Store) -> None:
