@@ -6,7 +6,8 @@ from typing import Any
 
 import torch
 
-from models.essay.lstm import EssayConfig, EssayLSTM, Recurrence
+from models.essay.lstm import EssayConfig, EssayLSTM
+from models.essay.recurrence import Recurrence
 
 
 @torch.no_grad()

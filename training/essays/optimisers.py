@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from models.essay.lstm import EssayLSTM
+
 #: Tables that are looked up or that score words: not matrices in Muon's sense.
 TABLES = ("embed", "cluster", "style_in", "mark_in", "role_in", "remaining_in")
 BETAS = (0.9, 0.99)
@@ -16,6 +18,34 @@ BETAS = (0.9, 0.99)
 def is_hidden_matrix(name: str, parameter: nn.Parameter) -> bool:
     """Tell whether a parameter maps vectors inside the model."""
     return parameter.ndim == 2 and not name.startswith(TABLES)
+
+
+def parameter_groups(
+    model: EssayLSTM, optimiser: str, weight_decay: float, layer_factor: float
+) -> list[dict[str, Any]]:
+    """Group parameters by depth (embedding 0, layers 1.., output last) and by weight decay."""
+    last = model.config.num_hidden_layers + 1
+
+    def depth(name: str) -> int:
+        head, _, rest = name.partition(".")
+        if head in ("layers", "norms", "inject"):
+            return int(rest.split(".")[0]) + 1
+        return last if head in ("project", "output_bias", "cluster") else 0
+
+    groups: dict[tuple[bool, int, bool], list[nn.Parameter]] = {}
+    for name, parameter in model.named_parameters():
+        plain = optimiser == "adamw" or not is_hidden_matrix(name, parameter)
+        groups.setdefault((plain, depth(name), parameter.ndim > 1), []).append(parameter)
+    return [
+        {
+            "params": parameters,
+            "weight_decay": weight_decay if matrix else 0.0,
+            "share": layer_factor ** (last - deep),
+            "depth": deep,
+            "muon": not plain,
+        }
+        for (plain, deep, matrix), parameters in sorted(groups.items(), key=lambda g: g[0])
+    ]
 
 
 def make_optimiser(groups: list[dict[str, Any]], rate: float) -> torch.optim.Optimizer:

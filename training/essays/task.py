@@ -15,10 +15,11 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 from transformers import PreTrainedTokenizerFast
 
-from models.essay.lstm import EssayLSTM, State
+from models.essay.lstm import EssayLSTM
 from models.essay.prompt import Wish
+from models.essay.recurrence import State
 from training import crowd
-from training.essays.optimisers import is_hidden_matrix, make_optimiser
+from training.essays.optimisers import make_optimiser, parameter_groups
 from training.essays.pack import Packed
 from training.essays.samples import TOPICS, plain_sample
 from training.essays.scoring import conditions, likelihood
@@ -66,7 +67,7 @@ class EssayTask:
         self.fraction_done = 0.0
         self._accelerator = accelerator or Accelerator(cpu=not torch.cuda.is_available())
         self._train, self._held_out = train, held_out
-        groups = parameter_groups(model, recipe)
+        groups = parameter_groups(model, recipe.optimiser, recipe.weight_decay, recipe.layer_factor)
         self._shares = [float(g.pop("share")) for g in groups]
         self._depths = [int(g.pop("depth")) for g in groups]
         optimiser = make_optimiser(groups, recipe.rate)
@@ -289,32 +290,6 @@ class _Swapped:
     def _load(self, weights: Mapping[str, Tensor]) -> None:
         for name, parameter in self._model.named_parameters():
             parameter.copy_(weights[name])
-
-
-def parameter_groups(model: EssayLSTM, recipe: Recipe) -> list[dict[str, Any]]:
-    """Group parameters by depth (embedding 0, layers 1.., output last) and by weight decay."""
-    last = model.config.num_hidden_layers + 1
-
-    def depth(name: str) -> int:
-        head, _, rest = name.partition(".")
-        if head in ("layers", "norms", "inject"):
-            return int(rest.split(".")[0]) + 1
-        return last if head in ("project", "output_bias", "cluster") else 0
-
-    groups: dict[tuple[bool, int, bool], list[nn.Parameter]] = {}
-    for name, parameter in model.named_parameters():
-        plain = recipe.optimiser == "adamw" or not is_hidden_matrix(name, parameter)
-        groups.setdefault((plain, depth(name), parameter.ndim > 1), []).append(parameter)
-    return [
-        {
-            "params": parameters,
-            "weight_decay": recipe.weight_decay if matrix else 0.0,
-            "share": recipe.layer_factor ** (last - deep),
-            "depth": deep,
-            "muon": not plain,
-        }
-        for (plain, deep, matrix), parameters in sorted(groups.items(), key=lambda g: g[0])
-    ]
 
 
 def prime(model: EssayLSTM, packed: Packed) -> None:

@@ -17,10 +17,11 @@ from tests.training.essays.made_up import TOPICS, essay
 from training.essays.corpus import Document
 from training.essays.labels import Lexicon
 from training.essays.ngram import KneserNey, text_tokens
+from training.essays.optimisers import parameter_groups
 from training.essays.pack import Labelling, Packed, Packer
 from training.essays.samples import plain_sample
 from training.essays.scoring import likelihood
-from training.essays.task import EssayTask, Recipe, parameter_groups, prime
+from training.essays.task import EssayTask, Recipe, prime
 from training.essays.vocabulary import train_tokenizer
 from training.loop import Diverged, Plan, run
 from training.runs import ask_to_stop
@@ -191,14 +192,17 @@ def test_upper_layers_thaw_first(make: Callable[..., EssayTask]) -> None:
     task.fraction_done = 0.7
     task.step()
     assert not torch.equal(embedding, task.model.embed.weight)
-    shares = {g["depth"]: g["share"] for g in parameter_groups(task.model, recipe)}
+    shares = {
+        g["depth"]: g["share"]
+        for g in parameter_groups(task.model, "adamw", 0.01, recipe.layer_factor)
+    }
     assert shares == {0: 0.125, 1: 0.25, 2: 0.5, 3: 1.0}
 
 
 def test_muon_learns_the_matrices_and_adamw_the_rest(make: Callable[..., EssayTask]) -> None:
     task = make(replace(RECIPE, optimiser="muon", rate=2e-2, warmup=1, streams=8))
     names = {id(p): name for name, p in task.model.named_parameters()}
-    groups = parameter_groups(task.model, task.recipe)
+    groups = parameter_groups(task.model, "muon", 0.01, 1.0)
     matrices = {names[id(p)] for g in groups if g["muon"] for p in g["params"]}
     assert {"layers.0.weight_hh", "skip.weight", "inject.0.weight"} <= matrices
     assert not matrices & {"embed.weight", "norms.0.weight", "output_bias", "style_in.weight"}
