@@ -65,7 +65,7 @@ class Clip:
 def learn(
     clips: Sequence[Clip], *, seed: int = 1, say: Callable[[str], None] = lambda _: None
 ) -> Ears:
-    """Fit the three networks one after the other, and choose the thresholds."""
+    """Fit the three networks one after the other, and choose the drums' thresholds."""
     torch.manual_seed(seed)
     kept_back = [clip for index, clip in enumerate(clips) if index % _KEPT_BACK == 0]
     clips = [clip for index, clip in enumerate(clips) if index % _KEPT_BACK]
@@ -73,7 +73,7 @@ def learn(
     drums = _fit(*_drum_rows(clips, bands), _HIDDEN["drums"], epochs=14, seed=seed, tilted=True)
     say("drums are learnt")
     blank = Net(np.zeros(1, np.float32), np.ones(1, np.float32), (), ())
-    ears = Ears(blank, drums, blank, 0.5, np.full(len(DRUMS), 0.5, np.float32))
+    ears = Ears(blank, drums, blank, np.full(len(DRUMS), 0.5, np.float32))
     scenes = [
         Scene(clip.pitches, semitones(clip.sound), drum_activity(b, ears))
         for clip, b in zip(clips, bands, strict=True)
@@ -83,28 +83,21 @@ def learn(
         [_fit(*rows, _HIDDEN["notes"], epochs=5, seed=seed + number) for number in range(_JUDGES)]
     )
     say("notes are learnt")
-    ears = Ears(notes, drums, blank, 0.5, ears.drum_thresholds)
+    ears = Ears(notes, drums, blank, ears.drum_thresholds)
     parts = _fit(*_part_rows(clips, scenes, ears), _HIDDEN["parts"], epochs=12, seed=seed,
                  one_of_many=True)  # fmt: skip
     say("parts are learnt")
-    return _with_thresholds(Ears(notes, drums, parts, 0.5, ears.drum_thresholds), kept_back)
+    return _with_thresholds(Ears(notes, drums, parts, ears.drum_thresholds), kept_back)
 
 
 def _with_thresholds(ears: Ears, clips: Sequence[Clip]) -> Ears:
-    """Choose the thresholds that give clips which were not learnt from the best F1."""
+    """Choose the drums' thresholds that give clips which were not learnt from the best F1."""
     grid = np.arange(0.3, 0.65, 0.05).astype(np.float32)
-    notes = np.zeros((len(grid), 2))  # right, and true and found together
-    strokes = np.zeros((len(grid), len(DRUMS), 2))
+    strokes = np.zeros((len(grid), len(DRUMS), 2))  # right, and true and found together
     for clip in clips:
         bands = broad_bands(clip.sound)
         activity = drum_activity(bands, ears)
-        scene = Scene(clip.pitches, semitones(clip.sound), activity)
-        judged = judge(scene, ears)
         for index, threshold in enumerate(grid):
-            found = notes_of(scene, judged, float(threshold))
-            starts = np.array([n.start for n in found], np.float64)
-            right = match(clip.pitched, starts, np.array([n.pitch for n in found], np.int64)) >= 0
-            notes[index] += right.sum(), len(clip.pitched) + len(found)
             level = replace(ears, drum_thresholds=np.full(len(DRUMS), threshold, np.float32))
             hits = hits_of(activity, bands, level)
             for column, drum in enumerate(DRUMS):
@@ -113,8 +106,7 @@ def _with_thresholds(ears: Ears, clips: Sequence[Clip]) -> Ears:
                 right = match(true, times, np.zeros(len(times), np.int64)) >= 0
                 strokes[index, column] += right.sum(), len(true) + len(times)
     best = grid[np.argmax(strokes[..., 0] / np.maximum(strokes[..., 1], 1), axis=0)]
-    note = grid[int(np.argmax(notes[:, 0] / np.maximum(notes[:, 1], 1)))]
-    return replace(ears, note_threshold=float(note), drum_thresholds=best)
+    return replace(ears, drum_thresholds=best)
 
 
 def _drum_rows(clips: Sequence[Clip], bands: Sequence[Matrix]) -> tuple[Matrix, Matrix]:

@@ -11,11 +11,17 @@ from models.music.midi import find_key
 from models.music.transcriber.decoding import LONGEST, RATE, TranscriptionError, decode
 from models.music.transcriber.drums import drum_activity, hits_of
 from models.music.transcriber.net import Ears, load_ears
-from models.music.transcriber.notes import Heard, Scene, judge, notes_of, without_overtones
+from models.music.transcriber.notes import (
+    Heard,
+    Scene,
+    judge,
+    notes_of,
+    threshold_of,
+    without_overtones,
+)
 from models.music.transcriber.parts import split
 from models.music.transcriber.pitches import FRAME, hear_pitches
 from models.music.transcriber.pulse import find_pulse
-from models.music.transcriber.repeats import with_repeats
 from models.music.transcriber.spectrum import broad_bands, semitones
 from models.music.transcriber.transcription import Transcription, confidence_of
 
@@ -79,14 +85,15 @@ def transcription_of(
     bands = broad_bands(sound)
     activity = drum_activity(bands, ears)
     scene = Scene(pitches, semitones(sound), activity)
-    candidates = with_repeats(judge(scene, ears), ears.note_threshold)
-    notes = without_overtones(notes_of(scene, candidates, ears.note_threshold), scene)
+    candidates = judge(scene, ears)
+    threshold = threshold_of(candidates.sure)
+    notes = without_overtones(notes_of(scene, candidates, threshold), scene)
     hits = hits_of(activity, bands, ears)
     if not notes and not hits:
         raise TranscriptionError("No notes could be heard in the audio.")
     pulse = find_pulse(bands, hits, notes, seconds)
     parts = split(notes, scene, ears)
-    low = candidates.sure < ears.note_threshold
+    low = candidates.sure < threshold
     doubted = list(
         zip((candidates.frame[low] * FRAME).tolist(), candidates.sure[low].tolist(), strict=True)
     )

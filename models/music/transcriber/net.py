@@ -49,7 +49,6 @@ class Ears:
     notes: Net  # is this candidate a note?
     drums: Net  # which drum is hit in this frame?
     parts: Net  # which part plays this note?
-    note_threshold: float
     drum_thresholds: Matrix
 
     def save(self, path: Path) -> None:
@@ -57,7 +56,6 @@ class Ears:
         arrays = {
             **self.notes.arrays("notes"), **self.drums.arrays("drums"),
             **self.parts.arrays("parts"),
-            "note_threshold": np.array(self.note_threshold, np.float32),
             "drum_thresholds": self.drum_thresholds,
         }  # fmt: skip
         with path.open("wb") as file:
@@ -76,7 +74,7 @@ def load_ears(path: Path = EARS) -> Ears:
         arrays = {name: file[name] for name in file.files}
     return Ears(
         _net(arrays, "notes"), _net(arrays, "drums"), _net(arrays, "parts"),
-        float(arrays["note_threshold"]), arrays["drum_thresholds"],
+        arrays["drum_thresholds"],
     )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ the pitches at musical distances, the spectrum before and after, and the drums o
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,11 @@ from models.music.transcriber.pitches import FRAME, LOWEST, PITCHES, Pitches
 Ints = NDArray[np.int64]
 _LEAST = 0.22  # of an onset worth judging; the picture of silence is about 0.1
 _APART = 4  # frames between two onsets of one pitch
+_ONE_NOTE = 8  # frames: of onsets of one pitch that are nearer only the surest is a note
+_LATE_LOW, _LATE = 0.015, 0.008  # seconds the picture lags behind a note, low ones more
+_LOW = 48  # MIDI pitch below which it does
+_UNSEEN = 0.1  # notes that are no candidate, as a share of those that are expected
+_THRESHOLDS = (0.25, 0.5)  # between these
 _SOUNDS = 0.28  # the sounding curve of a note that goes on
 _PATIENCE = 9  # frames a note may fade under that and come back
 _SHORTEST = 4  # frames
@@ -120,7 +125,34 @@ def judge(scene: Scene, ears: Ears) -> Candidates:
     if not len(frame):
         return Candidates(frame, column, np.zeros(0, np.float32))
     sure = ears.notes.probabilities(note_features(scene, frame, column))[:, 0]
-    return Candidates(frame, column, sure)
+    return once_each(Candidates(frame, column, sure))
+
+
+def once_each(candidates: Candidates) -> Candidates:
+    """Doubt, of onsets of one pitch that are too near for two notes, all but the surest."""
+    sure = candidates.sure.copy()
+    for column in np.unique(candidates.pitch):
+        rows = np.flatnonzero(candidates.pitch == column)
+        kept: list[int] = []
+        for row in rows[np.argsort(-candidates.sure[rows], kind="stable")]:
+            frame = int(candidates.frame[row])
+            if any(abs(frame - other) < _ONE_NOTE for other in kept):
+                sure[row] = 0.0
+            else:
+                kept.append(frame)
+    return replace(candidates, sure=sure)
+
+
+def threshold_of(sure: Matrix) -> float:
+    """Give how sure a note must be in one recording: half of the best F1 to expect.
+
+    That is the threshold which maximises an expected F1 (Lipton and others, 2014); what is plain
+    to hear, such as one instrument alone, thus asks for more than a full mix.
+    """
+    ordered = np.sort(sure)[::-1].astype(np.float64)
+    wanted = ordered.sum() * (1 + _UNSEEN)
+    f1 = 2 * np.cumsum(ordered) / (np.arange(1, len(ordered) + 1) + wanted)
+    return float(np.clip(f1.max(initial=0.0) / 2, *_THRESHOLDS))
 
 
 def notes_of(scene: Scene, candidates: Candidates, threshold: float) -> list[Heard]:
@@ -136,9 +168,10 @@ def notes_of(scene: Scene, candidates: Candidates, threshold: float) -> list[Hea
             end = _end(curve, start, limit)
             loud = float(scene.spectrum[start : start + 6, column].max())
             place = _between(scene.pitches.beginning[:, column], start)
+            late = _LATE_LOW if column + LOWEST < _LOW else _LATE
             notes.append(
                 Heard(
-                    place * FRAME,
+                    max(0.0, place * FRAME - late),
                     end * FRAME,
                     int(column) + LOWEST,
                     float(candidates.sure[row]),

@@ -98,7 +98,8 @@ def split(notes: Sequence[Heard], scene: Scene, ears: Ears) -> Mapping[str, list
     loose /= loose.sum(axis=1, keepdims=True)
     for note, part in zip(notes, _leaning(logits, loose, start, pitch), strict=True):
         dealt[PARTS[int(part)]].append(note)
-    dealt["bass"] = _one_voice(dealt["bass"])
+    dealt["bass"], others = one_voice(dealt["bass"])
+    dealt["keys"] = sorted(dealt["keys"] + others)
     return dealt
 
 
@@ -116,14 +117,16 @@ def _leaning(
     return chosen
 
 
-def _one_voice(notes: Sequence[Heard]) -> list[Heard]:
-    """Let the bass play one note at a time: of two at once the lower one stays."""
+def one_voice(notes: Sequence[Heard]) -> tuple[list[Heard], list[Heard]]:
+    """Let the bass play one note at a time; what begins together with it is for others."""
     voice: list[Heard] = []
+    others: list[Heard] = []
     for note in sorted(notes, key=lambda n: (n.start, n.pitch)):
         if voice and note.start - voice[-1].start <= _TOGETHER:
+            others.append(note)
             continue
         if voice and voice[-1].end > note.start:
             last = voice.pop()
             voice.append(Heard(last.start, note.start, last.pitch, last.sure, last.loud))
         voice.append(note)
-    return voice
+    return voice, others

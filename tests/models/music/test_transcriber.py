@@ -26,10 +26,17 @@ from models.music.transcriber import transcription as writing
 from models.music.transcriber.decoding import RATE, decode
 from models.music.transcriber.drums import DRUMS, Hit, hits_of
 from models.music.transcriber.net import Ears, load_ears
-from models.music.transcriber.notes import Candidates, Heard, Scene, without_overtones
+from models.music.transcriber.notes import (
+    Candidates,
+    Heard,
+    Scene,
+    once_each,
+    threshold_of,
+    without_overtones,
+)
+from models.music.transcriber.parts import one_voice
 from models.music.transcriber.pitches import FRAME, HOP, LOWEST, PITCHES, Pitches, hear_pitches
 from models.music.transcriber.pulse import Pulse, find_pulse
-from models.music.transcriber.repeats import with_repeats
 from models.music.transcriber.spectrum import BANDS, SEMITONES, broad_bands, semitones
 from models.music.voices import DEFAULT_SOUNDFONT
 from training.songs.rendering import Band, mp3
@@ -214,7 +221,7 @@ def test_what_was_learnt_is_plain_arrays_and_survives_being_saved(tmp_path: Path
     again: Ears = load_ears(tmp_path / "ears.npz")
     rows = np.zeros((3, len(ears.notes.mean)), np.float32)
     assert np.array_equal(ears.notes.logits(rows), again.notes.logits(rows))
-    assert ears.note_threshold == pytest.approx(again.note_threshold)
+    assert np.array_equal(ears.drum_thresholds, again.drum_thresholds)
 
 
 def test_the_network_of_others_is_the_one_that_was_attributed() -> None:
@@ -291,35 +298,28 @@ def test_octaves_that_are_played_stay(count: int, gain: float, spread: float, al
     assert without_overtones(notes, scene) == notes
 
 
-def repeated(weak: dict[int, float], below: float = 0.0) -> list[float]:
-    """Repeat a pitch every twelve frames, some weakly, and tell how sure each is afterwards."""
-    frames = np.array([*range(20, 200, 12), 260, 300], np.int64)
-    columns = np.full(len(frames), 40, np.int64)
-    sure = np.array([weak.get(frame, 0.9) for frame in frames.tolist()], np.float32)
-    columns[-1], sure[-1] = 40 - 12, 0.9
-    if below:
-        frames, columns = np.append(frames, 66), np.append(columns, 40 - 19)
-        sure = np.append(sure, np.float32(below))
-    found = with_repeats(Candidates(frames, columns, sure), 0.35)
-    return [round(float(s), 2) for f, s in zip(frames, found.sure, strict=True) if f in weak]
+def test_of_onsets_too_near_for_two_notes_the_surest_is_one() -> None:
+    frames = np.array([20, 24, 33, 20], np.int64)
+    columns = np.array([40, 40, 40, 52], np.int64)
+    sure = np.array([0.5, 0.9, 0.7, 0.6], np.float32)
+    found = once_each(Candidates(frames, columns, sure))
+    assert found.sure.tolist() == pytest.approx([0.0, 0.9, 0.7, 0.6])
 
 
-def test_a_weak_repeat_on_the_pulse_is_a_note() -> None:
-    assert repeated({68: 0.12, 80: 0.2, 104: 0.3}) == [0.35, 0.35, 0.35]
+def test_what_is_plain_asks_for_surer_notes_than_a_mix() -> None:
+    plain = np.array([0.98] * 30 + [0.05] * 30, np.float32)
+    mixed = np.array([0.7] * 20 + [0.45] * 20 + [0.3] * 40, np.float32)
+    assert 0.45 < threshold_of(plain) <= 0.5
+    assert 0.25 <= threshold_of(mixed) < 0.35
+    assert threshold_of(np.zeros(0, np.float32)) == 0.25
 
 
-def test_what_is_weak_for_another_reason_is_no_repeat() -> None:
-    assert repeated({68: 0.05}) == [0.05], "hardly anything is there"
-    assert repeated({260: 0.2}) == [0.2], "the pitch has not been played for long"
-    assert repeated({68: 0.2}, below=0.8) == [0.2], "an overtone of the tone below"
-    frames = np.array([20, 32, 44, 50, 56, 68], np.int64)
-    sure = np.array([0.9, 0.9, 0.9, 0.2, 0.9, 0.9], np.float32)
-    between = Candidates(frames, np.full(6, 40, np.int64), sure)
-    assert np.array_equal(with_repeats(between, 0.35).sure, sure), "beside the pulse"
-    dull = Candidates(frames, np.full(6, 40, np.int64), np.minimum(sure, np.float32(0.5)))
-    assert np.array_equal(with_repeats(dull, 0.35).sure, dull.sure), "the pitch itself is unsure"
-    nothing = np.zeros(0, np.int64)
-    assert not len(with_repeats(Candidates(nothing, nothing, np.zeros(0, np.float32)), 0.35).sure)
+def test_what_sounds_with_the_bass_is_played_by_another() -> None:
+    notes = [Heard(1.0, 2.0, 36, 0.9, 0.8), Heard(1.01, 1.5, 43, 0.9, 0.8),
+             Heard(1.5, 2.5, 38, 0.9, 0.8)]  # fmt: skip
+    voice, others = one_voice(notes)
+    assert [(n.pitch, n.end) for n in voice] == [(36, 1.5), (38, 2.5)]
+    assert [n.pitch for n in others] == [43]
 
 
 def test_a_hat_is_open_or_closed() -> None:
