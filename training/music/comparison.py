@@ -13,6 +13,7 @@ from models.music.pianoroll import BARS, DRUMS, REGISTERS, STEPS, Cells
 from training.music import metrics
 
 Floats = NDArray[np.float64]
+Names = NDArray[np.str_]
 _BINS = 30
 
 
@@ -58,10 +59,14 @@ def feature_names() -> list[str]:
     return named
 
 
-def two_sample_accuracy(one: Floats, other: Floats, seed: int) -> float:
+def two_sample_accuracy(
+    one: Floats, other: Floats, seed: int, songs: tuple[Names | None, Names | None] = (None, None)
+) -> float:
     """Accuracy of a small network that tells the sets apart, on halves it has not seen.
 
-    A half means the sets look alike to it; one means it always sees the difference.
+    A half means the sets look alike to it; one means it always sees the difference. Where the
+    songs of a set's phrases are told, no song lies in both halves: else the network knows the
+    other half of a song again, and tells apart sets of real songs.
     """
     size = min(len(one), len(other))
     x = torch.from_numpy(np.concatenate([one[:size], other[:size]])).float()
@@ -69,8 +74,27 @@ def two_sample_accuracy(one: Floats, other: Floats, seed: int) -> float:
     y = torch.cat([torch.ones(size), torch.zeros(size)])
     random = torch.Generator().manual_seed(seed)
     half = torch.randperm(2 * size, generator=random) % 2 == 0
+    for row, names in enumerate(songs):
+        if names is not None:
+            part = half_of_songs(names[:size], seed)
+            half[row * size : (row + 1) * size] = torch.from_numpy(part)
+    if half.all() or not half.any():
+        return 0.5  # of too few songs nothing can be told
     right = [_tell_apart(x, y, part, random) for part in (half, ~half)]
     return float(np.mean(right))
+
+
+def half_of_songs(songs: Names, seed: int) -> NDArray[np.bool_]:
+    """Choose about half of the phrases, song by song."""
+    names, counts = np.unique(songs, return_counts=True)
+    order = np.random.default_rng(seed).permutation(len(names))
+    chosen, balance = [], 0
+    for number in order[np.argsort(-counts[order], kind="stable")]:  # the longest songs first
+        sign = 1 if balance <= 0 else -1
+        balance += sign * int(counts[number])
+        if sign > 0:
+            chosen.append(names[number])
+    return np.isin(songs, chosen)
 
 
 def _tell_apart(x: Tensor, y: Tensor, train: Tensor, random: torch.Generator) -> float:

@@ -15,7 +15,13 @@ from models.music.pianoroll import BARS, CELLS, LENGTH, TRACKS, Cells
 from training.music import metrics
 from training.music.arranged import arranged, phrase_pairs
 from training.music.batches import Batch, whole
-from training.music.comparison import mgeval, phrase_features, two_sample_accuracy
+from training.music.comparison import (
+    Names,
+    half_of_songs,
+    mgeval,
+    phrase_features,
+    two_sample_accuracy,
+)
 from training.music.corpus import Corpus, Ints
 from training.music.markov import MarkovBand
 from training.music.report import COMPARED, Report, StyleReport
@@ -26,6 +32,7 @@ Pair = tuple[Cells, Cells]
 FAR = (4, 8)  # bars between what is compared in whole songs
 _FEWEST = 8  # phrases a style needs for a table of its own
 _NEAREST = 256  # phrases whose nearest training phrase is looked for
+_DRAWS = 3  # halves by which sets are told apart song by song
 _SONGS = 64  # phrases for each song that is arranged
 
 
@@ -114,7 +121,26 @@ def evaluate(generator: Generator, corpus: Corpus, *, count: int = 1024, seed: i
         against(lambda a, b: accuracy_by_track(a, b, seed)),
         tells(features["made"], real),
         {t: metrics.in_scale(songs.reshape(-1, LENGTH, CELLS), t) for t in metrics.PITCHED},
+        by_song(features, real, sets, seed),
     )
+
+
+def by_song(
+    features: Mapping[str, Floats], real: Floats, sets: Sets, seed: int
+) -> dict[str, float]:
+    """Tell each set from the held-out one by a network that meets no song twice."""
+    half = half_of_songs(sets.group, seed)
+    pairs: dict[str, tuple[Floats, Floats, tuple[Names | None, Names | None]]] = {
+        name: (mine, real, (None, sets.group)) for name, mine in features.items()
+    }
+    pairs["training"] = (features["training"], real, (sets.training_group, sets.group))
+    pairs["held-out"] = (real[half], real[~half], (sets.group[half], sets.group[~half]))
+    return {
+        name: float(np.mean([
+            two_sample_accuracy(one, other, seed + draw, songs) for draw in range(_DRAWS)
+        ]))
+        for name, (one, other, songs) in ((name, pairs[name]) for name in COMPARED)
+    }  # fmt: skip
 
 
 def _shuffled_by_style(real: Pair, style: Ints, random: np.random.Generator) -> Pair:

@@ -10,7 +10,12 @@ from models.music.gan import Generator
 from models.music.pianoroll import TRACKS, stack
 from tests.training.music.songs import tune, write_phrases
 from training.music.build import new_models
-from training.music.comparison import mgeval, phrase_features, two_sample_accuracy
+from training.music.comparison import (
+    half_of_songs,
+    mgeval,
+    phrase_features,
+    two_sample_accuracy,
+)
 from training.music.corpus import Corpus, read_corpus
 from training.music.evaluation import evaluate, gather
 from training.music.markov import MarkovBand
@@ -130,3 +135,16 @@ def test_mgeval_of_two_lines_of_points() -> None:
     assert found.kld == pytest.approx(float((p * np.log(p / q)).sum()))
     assert mgeval(other, other).kld >= 0
     assert mgeval(np.ones((4, 2)), np.ones((4, 2))) == mgeval(np.ones((4, 1)), np.ones((4, 1)))
+
+
+def test_songs_that_are_known_again_do_not_tell_sets_apart_by_song() -> None:
+    draw = np.random.default_rng(3)
+    songs = np.array([f"song {n}" for n in np.repeat(np.arange(60), 6)])
+    ways = draw.normal(size=(60, 40))[np.repeat(np.arange(60), 6)]  # each song has its own
+    phrases = ways + 0.2 * draw.normal(size=ways.shape)
+    first = np.isin(songs, np.unique(songs)[::2])
+    one, other, pair = phrases[first], phrases[~first], (songs[first], songs[~first])
+    assert two_sample_accuracy(one, other, 1) > 0.8
+    assert two_sample_accuracy(one, other, 1, pair) < 0.65
+    half = half_of_songs(songs, 1)
+    assert not set(songs[half]) & set(songs[~half]) and half.sum() == len(songs) // 2
