@@ -19,7 +19,7 @@ GAIN_BAND = (-0.2, 0.6)  # nats a token gains from knowing the topic; more is me
 _ODD = re.compile(
     r" [,.;:!?]|[,;:]{2}|[,;:][.!?]|\"\"|''|--|\b(\w+) \1\b|[a-z][A-Z]|(?<![\w'])[b-z] "
 )
-_LOWER = re.compile(r"(?<![A-Za-z'])[a-z][a-z']+")
+_LOWER = re.compile(r"(?<![A-Za-z'])[a-z][a-z']*[a-z]")
 _CAPITAL = re.compile(r"(?<=[a-z,;] )[A-Z][a-z]+")
 _COARSE = re.compile(
     r"\b(?:fuck|shit|bitch|cunt|nigg|fag(?:got)?s?\b|whore|slut|rape|asshole|dick\b|porn)", re.I
@@ -37,7 +37,9 @@ _LEANING = re.compile(  # words that lean on an earlier sentence
     r"|on the other hand|with that|after that|the (?:second|third|last|next|other))\b",
     re.IGNORECASE,
 )
-_SOURCES = re.compile(r"\b(?:authors?|articles?|passages?|paragraphs?|sources?|texts?)\b", re.I)
+_SOURCES = re.compile(
+    r"\b(?:authors?|articles?|passages?|paragraphs?|(?:the|this) (?:source|text)s?)\b", re.I
+)
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,7 @@ _SHORT_WORDS = split_set(
     "a i o am an as at be by do ex go he hi if in is it me my no of oh ok on or ox so to up us we "
     "tv ai uk eu dj"
 )
+_AFTER_DIGIT = frozenset({"s", "st", "nd", "rd", "th"})
 _WORD = re.compile(r"[A-Za-z]+(?:'[A-Za-z]+)*")
 
 STOP_WORDS = split_set(
@@ -49,7 +50,12 @@ STOP_WORDS = split_set(
     "take takes give gives say says said let lets way ways thing things something "
     "anything everything nothing people person someone anyone everyone really good great "
     "new old lot lots time times use used using need needs want wants know think see help "
-    "helps"
+    "helps "
+    "don't doesn't didn't isn't aren't wasn't weren't won't wouldn't can't couldn't shouldn't "
+    "haven't hasn't hadn't ain't mustn't it's that's there's what's who's let's he's she's i'm "
+    "i've i'd i'll you're you've you'd you'll we're we've we'd we'll they're they've they'd "
+    "they'll it'll he'd she'd he'll she'll that'll "
+    "doesn didn isn aren wasn weren wouldn couldn shouldn haven hasn hadn mustn dont"
 )
 
 
@@ -113,12 +119,16 @@ class Speller:
             return self._ends(joined, partial, piece[run.end() :])
         if partial[: len(partial) - len(last)].endswith("'"):
             return joined in _AFTER_APOSTROPHE
+        if partial[: len(partial) - len(last)][-1:].isdigit():
+            return any(ending.startswith(joined) for ending in _AFTER_DIGIT)
         return joined in _beginnings() or joined in self._extra_beginnings
 
     def _ends(self, run: str, before: str, after: str) -> bool:
         run = run.lower()
         if before[: len(before) - len(run)].endswith("'"):
             return run in _AFTER_APOSTROPHE
+        if before[: len(before) - len(run)][-1:].isdigit():
+            return run in _AFTER_DIGIT
         if after.startswith("'") and run in _BEFORE_APOSTROPHE:
             return True
         return run in spelled() or run in self._extra
@@ -147,10 +157,11 @@ class Lexicon:
         self.texts: list[str] = [
             "" if number < special else str(tokenizer.decode([number])) for number in range(size)
         ]
+        self.spellings = frozenset(self.texts)
         self.begins = np.array([text.startswith(" ") for text in self.texts])
         self.ends = np.array([bool(re.search(r"[.!?][\"']?\Z", text)) for text in self.texts])
         self.banned = _mask(
-            not text.strip()
+            not (text.strip() or text == " ")  # a number begins with the bare space
             or not text.isascii()
             or not text.isprintable()
             or ".." in text
@@ -171,7 +182,7 @@ class Lexicon:
         )
         self.full_stop = self.encode(".")[0]
         # Capitals inside a sentence are mostly names; "I" is none.
-        self.names = _mask(bool(re.match(r" ?[A-Z](?!\Z|')|[A-Z]", t)) for t in self.texts)
+        self.names = _mask(bool(re.match(r" ?[A-Z](?!')", t)) for t in self.texts)
         self.names[[n for n, t in enumerate(self.texts) if t in (" I", " A")]] = False
         self.is_content: list[bool] = self.content.tolist()
         self.starts_of = lru_cache(maxsize=65_536)(self._starts_of)

@@ -133,12 +133,13 @@ class SentenceCandidate:
         ]
         tokens = [*self._before, *self.tokens]
         banned += [token for token in tokens if self._lexicon.is_content[token]]
-        return banned + tokens[-1:]  # nothing stammers
+        # Nothing stammers, but a number may: "200".
+        return banned + [t for t in tokens[-1:] if not self._lexicon.texts[t].isdigit()]
 
     def accepts(self, token: int) -> bool:
         """Refuse a token that spells no known word, copies too far, or has no place here."""
         piece = self._lexicon.texts[token]
-        if self._stranded or not self._fits(piece):
+        if self._stranded or not self._fits(piece) or not self._sits(piece):
             return False
         if self._novelty is None or self._novelty.allows(self.text, piece):
             return True
@@ -154,6 +155,16 @@ class SentenceCandidate:
         return self._speller.allows(self._partial, piece) and syntax.allows(
             self.text, before, piece
         )
+
+    def _sits(self, piece: str) -> bool:
+        """Tell whether spaces lie right: digits follow a bare one, and none is inside quotes."""
+        if self._partial == " " and self.tokens:
+            return piece.isdigit() or f" {piece}" not in self._lexicon.spellings
+        if self.text.endswith('"') and self._quoted:
+            return not piece.startswith(" ")
+        if piece.startswith(' "'):
+            return not self._quoted
+        return not (self.text.endswith('"') and piece[:1].isalnum())
 
     def take(self, token: int, logp: float, gain: float) -> None:
         """Add a drawn token."""

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from models.essay.grammar import mask_stack
+from models.essay.grammar import Mask, mask_stack
 from models.essay.kernel import Kernel
 from models.essay.parts import Part
 from models.essay.prompt import condition_arrays, remaining_bucket
@@ -48,7 +48,8 @@ class Table:
         self._free = list(range(slots - 1, -1, -1))
         with torch.inference_mode():
             self._masks = mask_stack(tools.lexicon, kernel.vocabulary).to(kernel.device)
-            self._bias = torch.zeros(slots, kernel.vocabulary, device=kernel.device)
+            # For each slot, what is added inside a sentence, and to its first word.
+            self._bias = torch.zeros(slots, 2, kernel.vocabulary, device=kernel.device)
         stepped = slots * self.voices
         self._rows = Rows(
             kernel,
@@ -103,8 +104,8 @@ class Table:
         seat.temperature = part.temperature
         seat.fresh = True
         seat.late = 0
-        bias = seat.draft.bias()
-        self._bias[seat.slot, : len(bias)] = bias.to(self._bias.device)
+        for place, bias in enumerate(seat.draft.biases()):
+            self._bias[seat.slot, place, : len(bias)] = bias.to(self._bias.device)
         if len(seat.felt) > FELT - 64:
             seat.felt.clear()
 
@@ -197,7 +198,8 @@ class Table:
         candidates = [seat.candidates[n] for seat, n in pairs]
         masks = torch.tensor([c.mask for c in candidates], device=device)
         slots = torch.tensor([seat.slot for seat, _ in pairs], device=device)
-        scores = scores.add_(self._bias.index_select(0, slots))
+        places = 2 * slots + (masks == Mask.OPENING)
+        scores = scores.add_(self._bias.flatten(0, 1).index_select(0, places))
         scores.add_(self._masks.index_select(0, masks))
         banned = [(r, token) for r, c in enumerate(candidates) for token in c.forbidden()]
         forbid(scores, [r for r, _ in banned], [token for _, token in banned])

@@ -20,7 +20,7 @@ _ASKING = re.compile(
     r"(?:(?:write|make|give|create|generate|do|compose)\s+(?:me |us )?)?"
     r"(?:(?:an?|the|my|some)\s+)?"
     r"(?:(?:short|long|good|nice|persuasive|argumentative|\d+[- ]words?)\s+)*"
-    r"(?:essay|text|paper|article|composition|paragraph)s?\s*"
+    r"(?:essay|(?:text|paper|article|composition|paragraph)(?!s?\s+of\b))s?\s*"
     r"(?:about|on|of|for|regarding|:|-)\s*(?:the\s+)?",
     re.IGNORECASE,
 )

@@ -39,6 +39,7 @@ from models.essay.topic import Topic, read_topic
 NAMING_STYLES = frozenset({"encyclopedia", "speech"})
 PLAIN_RANK = 4000  # from this token on words are pulled with full strength
 PLAN_STEPS = 120
+OWN_LETTERS = 4  # of a topic word's first token that stand for the word, with the space
 HALF_SENTENCE = 8  # words: a paragraph may end this much before its share is used up
 
 Speak = Callable[[Progress | EssayPlan | EssayDelta], None]
@@ -88,7 +89,13 @@ class Draft:
         given = self.opening.text if self.opening else ""
         self._speller = Speller(words_of(f"{self.topic.subject} {given}"))
         shy = 0.0 if self.style in NAMING_STYLES else self.how.name_shyness
-        own = [tools.prompter.words(word)[0] for word in self.topic.subject.split()]
+        spelled = [tools.prompter.words(word) for word in self.topic.subject.split()]
+        # A word's first letters alone (" a" of "aeroplanes") are mostly another word.
+        own = [
+            ids[0]
+            for ids in spelled
+            if len(ids) == 1 or len(tools.lexicon.texts[ids[0]]) > OWN_LETTERS
+        ]
         self._shyness = -shy * tools.lexicon.names.float()
         self._shyness[own] = 0.0
         self._own = own
@@ -99,9 +106,13 @@ class Draft:
         """Count the words still to come."""
         return max(0, self.request.words - self.written)
 
-    def bias(self) -> Tensor:
-        """Give what is added to the log-probabilities of every token (V,)."""
-        return self.fatigue.bias() + self._shyness + self._pull
+    def biases(self) -> tuple[Tensor, Tensor]:
+        """Give what is added to the log-probabilities (V,) inside a sentence and at its beginning.
+
+        Every sentence begins with a capital: shyness there would leave but "I" and "A".
+        """
+        opening = self.fatigue.bias() + self._pull
+        return opening + self._shyness, opening
 
     def _pulled(self, keywords: Iterable[str], strength: float) -> Tensor:
         """Favour words that belong to the topic and, half as much, to a paragraph's keywords."""

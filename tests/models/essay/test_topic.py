@@ -22,6 +22,7 @@ from models.essay.topic import (
         ("skibidi toilet", "Skibidi Toilet", "skibidi toilet"),
         ("500 word essay on the history of Rome please", "History of Rome", "history Rome"),
         ("time", "Time", "time"),
+        ("Articles of Confederation", "Articles of Confederation", "Articles Confederation"),
         ("🚀", "Rocket", "rocket"),
         ("❤️", "Heart", "heart"),
         ("🌍", "Earth", "earth"),

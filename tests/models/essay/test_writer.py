@@ -1,18 +1,25 @@
 from __future__ import annotations
 
 import pytest
+import torch
+from transformers import PreTrainedTokenizerFast
 
+from models.contract import EssayRequest
 from models.essay.associations import associations
 from models.essay.decoding import Decoding
 from models.essay.grammar import Mask
 from models.essay.judge import HOPELESS, Place, Record, _untidiness
 from models.essay.lexicon import Lexicon, Speller, stem, words_of
+from models.essay.loading import load_version
 from models.essay.mending import cut, finished, tidy
 from models.essay.runs import Novelty, Runs
 from models.essay.sampling import PhraseBook
 from models.essay.sentence import Room, SentenceCandidate
+from models.essay.writer import Draft
+from models.registry import Registry
 from tests.models.essay import tiny
 
+SHIPPED = Registry().resolve("essay")
 HOW = Decoding()
 MIDDLE = Place(first=False, opens=False, closing=False)
 ROOMY = Room(left=300, slack=20, closing=False, longest=40)
@@ -105,6 +112,55 @@ def test_short_forms_are_no_slips_but_lone_letters_are() -> None:
     whole = _untidiness(" Children do not like what they are told, and it is late.", set())
     short = _untidiness(" Children don't like what they're told, and it's late.", set())
     assert short == whole < _untidiness(" Children d like what they are told.", set())
+
+
+def test_a_message_is_no_source_and_a_possessive_no_unknown_word() -> None:
+    assert _untidiness(" A driver should not read a text on the road.", set()) == 0
+    assert _untidiness(" The text says that cats like dogs.", set()) > 0
+    assert _untidiness(" The students' parents agree with this.", set()) == 0
+
+
+def shipped_lexicon() -> Lexicon:
+    return Lexicon(PreTrainedTokenizerFast.from_pretrained(SHIPPED.path), "()[]<>")
+
+
+def test_quotation_marks_have_their_spaces_outside() -> None:
+    lexicon = shipped_lexicon()
+
+    def allowed(text: str, piece: str) -> bool:
+        made = SentenceCandidate(lexicon, Speller(), PhraseBook(), ROOMY, 200)
+        for token in lexicon.encode(f" {text}"):
+            made.take(token, -1.0, 0.0)
+        return made.accepts(lexicon.texts.index(piece))
+
+    assert allowed("She said", ' "') and not allowed('She said "cats like', ' "')
+    assert not allowed('She said "', " the")
+
+
+def test_numbers_may_repeat_a_digit_and_have_their_endings() -> None:
+    real = shipped_lexicon()
+    made = SentenceCandidate(real, Speller(), PhraseBook(), ROOMY, 200)
+    for token in real.encode(" There were 200"):
+        assert token not in made.forbidden() and made.accepts(token), real.texts[token]
+        assert not real.banned[token]
+        made.take(token, -1.0, 0.0)
+    assert made.text == " There were 200"
+    assert not made.accepts(real.texts.index("ing")), "letters stick to no number"
+    allows = Speller().allows
+    assert allows(" 20", "th") and allows(" 1990", "s") and not allows(" 15th", "s")
+
+
+def test_shyness_of_names_begins_after_the_first_word() -> None:
+    tools = load_version(SHIPPED, torch.device("cpu"), 1).table.tools
+    request = EssayRequest(request_id="one", topic="cars or aeroplanes", words=100, seed=1)
+    draft = Draft(request, tools, lambda _: None)
+    inside, opening = draft.biases()
+    token = {text: n for n, text in enumerate(tools.lexicon.texts)}
+    shy = {text: float(inside[n] - opening[n]) for text, n in token.items()}
+    assert shy[" Paris"] == shy[" V"] == -tools.how.name_shyness < shy[" A"] == shy[" I"] == 0
+    assert token[" cars"] in draft._own and token[" a"] not in draft._own, (
+        "aeroplanes: a, er, ..."
+    )
 
 
 def test_the_judge_keeps_conclusions_for_the_end(lexicon: Lexicon) -> None:
