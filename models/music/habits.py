@@ -40,13 +40,14 @@ class Habits:
     steady: tuple[float, ...]  # how far a harmony's pitches are those of its half bar
     holds: tuple[float, ...]  # added to the logits of notes that go on
     seconds: tuple[float, ...]  # and once more at the second step of a note
+    lines: tuple[float, ...]  # and where a note would go on into the next bar
 
     @classmethod
     def plain(cls) -> Habits:
         """Give habits to begin a search with."""
         none = (0.0,) * (len(REGISTERS) - 1)
         steps, limits = ((0.0,) * STEPS,) * VOICES, ((1.5,) * VOICES,) * len(PAIRS)
-        return cls((0.5,) * CELLS, steps, limits, none, none, none, none)
+        return cls((0.5,) * CELLS, steps, limits, none, none, none, none, none)
 
     @classmethod
     def read(cls, data: Mapping[str, Any]) -> Habits:
@@ -55,7 +56,7 @@ class Habits:
         if "limits" not in known:
             odd, even = known.pop("odd"), known.pop("even")
             known["limits"] = [even if (j - i) % 2 == 0 else odd for i, j in PAIRS]
-        for name in ("steps", "seconds"):
+        for name in ("steps", "seconds", "lines"):
             known.setdefault(name, getattr(cls.plain(), name))
         for name in ("steps", "limits"):
             known[name] = [tuple(values) for values in known[name]]
@@ -103,6 +104,7 @@ def play(starts: Tensor, holds: Tensor, habits: Habits) -> tuple[Tensor, Tensor]
         part = starts[:, :, register.columns]
         starts[:, :, register.columns] = _voiced(part, habits.focus[number], habits.steady[number])
         holds[:, :, register.columns] += habits.holds[number]
+        holds[:, STEPS::STEPS, register.columns] += habits.lines[number]
     loudest = rhythms(starts).clamp(-_SURE, _SURE)
     alike = _alike(loudest, starts.new_tensor(habits.limits))
     drums = REGISTERS[0]

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from models.music.gan import Generator
 from models.music.habits import PAIRS, Calibration, Habits, rhythms
-from models.music.pianoroll import REGISTERS, SCALE, TONES
+from models.music.pianoroll import REGISTERS, SCALE, STEPS, TONES
 from training.music import metrics
 from training.music.batches import Batch, whole
 from training.music.corpus import Corpus
@@ -30,7 +30,7 @@ _BARS = (1.0, 0.85, 0.7, 0.6, 0.5)
 _ROUNDS = 24
 _ENOUGH = 200  # phrases from which a style has habits of its own
 _RARE = 1e-4  # a cell's chance below which a row's own is not looked at
-_SELDOM = 0.03  # the same of a voice's repeats
+_SELDOM = 0.03  # the same of a voice's repeats, and of notes that go on into a bar
 _SLIGHT = 0.004  # and of a voice's step
 Table = dict[str, dict[str, float]]
 
@@ -44,6 +44,7 @@ class Figures:
     steps: Tensor  # [voices, 16]: how often a voice starts at each step of the bar
     repeats: Tensor  # [pairs, voices]: how often two bars have the same rhythm
     lengths: Tensor  # [pitched tracks]: of a note, in steps
+    carried: Tensor  # [pitched tracks]: how often a note goes on into the next bar
 
     @classmethod
     def of(cls, roll: Tensor, onset: Tensor) -> Figures:
@@ -51,7 +52,8 @@ class Figures:
         table = metrics.track_figures(*(plane.bool().numpy() for plane in (roll, onset)))
         rhythm = rhythms(onset) > 0
         steps = rhythm.float().mean((0, 1)).T
-        return cls(table, onset.mean((0, 1)), steps, _repeats(rhythm), _lengths(roll, onset))
+        lengths, carried = _lengths(roll, onset), _carried(roll, onset)
+        return cls(table, onset.mean((0, 1)), steps, _repeats(rhythm), lengths, carried)
 
 
 def calibrate(generator: Generator, corpus: Corpus, *, count: int = 768, seed: int = 1) -> None:
@@ -120,13 +122,16 @@ def _followed(habits: Habits, got: Figures, want: Figures, pace: float) -> Habit
     moved["limits"] = (torch.tensor(habits.limits) * (0.7 * pace * more).exp()).clamp(0.05, 8)
     steps = torch.log((want.steps + _SLIGHT) / (got.steps + _SLIGHT)).clamp(-1, 1)
     moved["steps"] = (torch.tensor(habits.steps) + 0.7 * pace * steps).clamp(-3, 3)
-    focus, steady, holds, seconds = (
-        torch.tensor(x) for x in (habits.focus, habits.steady, habits.holds, habits.seconds)
+    focus, steady, holds, seconds, lines = (
+        torch.tensor(getattr(habits, name))
+        for name in ("focus", "steady", "holds", "seconds", "lines")
     )
     moved["focus"] = (focus + pace * _misses(got, want, "polyphony")).clamp(-1, 1.5)
     moved["steady"] = (steady + 3 * pace * _misses(got, want, "pitch_classes")).clamp(-0.5, 3)
     shorter = torch.log(want.lengths / got.lengths)
     moved["holds"] = (holds + 3 * pace * shorter).clamp(-3, 6)
+    carried = torch.log((want.carried + _SELDOM) / (got.carried + _SELDOM)).clamp(-1, 1)
+    moved["lines"] = (lines + pace * carried).clamp(-6, 3)
     moved["seconds"] = (seconds - 6 * pace * _misses(got, want, "qualified_notes")).clamp(-6, 6)
     return Habits.read(
         {name: np.round(value.double().numpy(), 3).tolist() for name, value in moved.items()}
@@ -158,6 +163,12 @@ def _lengths(roll: Tensor, onset: Tensor) -> Tensor:
     """Give the mean length of each pitched track's notes."""
     sums = [[plane[:, :, r.columns].sum() for plane in (roll, onset)] for r in REGISTERS[1:]]
     return torch.tensor([float((cells + 1) / (notes + 1)) for cells, notes in sums])
+
+
+def _carried(roll: Tensor, onset: Tensor) -> Tensor:
+    """Count how often a bar of a pitched track begins in a note of the bar before."""
+    goes_on = ((roll > 0) & (onset <= 0))[:, STEPS::STEPS]
+    return torch.stack([goes_on[:, :, r.columns].any(-1).float().mean() for r in REGISTERS[1:]])
 
 
 def _repeats(rhythm: Tensor) -> Tensor:

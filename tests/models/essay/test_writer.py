@@ -158,9 +158,7 @@ def test_shyness_of_names_begins_after_the_first_word() -> None:
     token = {text: n for n, text in enumerate(tools.lexicon.texts)}
     shy = {text: float(inside[n] - opening[n]) for text, n in token.items()}
     assert shy[" Paris"] == shy[" V"] == -tools.how.name_shyness < shy[" A"] == shy[" I"] == 0
-    assert token[" cars"] in draft._own and token[" a"] not in draft._own, (
-        "aeroplanes: a, er, ..."
-    )
+    assert token[" cars"] in draft._own and token[" a"] not in draft._own, "aeroplanes: a, er, ..."
 
 
 def test_the_judge_keeps_conclusions_for_the_end(lexicon: Lexicon) -> None:

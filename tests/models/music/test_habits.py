@@ -57,13 +57,13 @@ def test_each_pair_of_bars_has_limits_of_its_own() -> None:
 
 def test_older_habits_keep_a_limit_for_odd_and_one_for_even_distances() -> None:
     older = asdict(PLAIN)
-    del older["limits"], older["steps"], older["seconds"]
+    del older["limits"], older["steps"], older["seconds"], older["lines"]
     read = Habits.read({**older, "odd": [0.1] * VOICES, "even": [1.5] * VOICES})
     limits = dict(zip(PAIRS, (pair[0] for pair in read.limits), strict=True))
     assert [pair for pair in PAIRS if limits[pair] == 1.5] == [(0, 2), (1, 3)]
-    assert (read.steps, read.seconds) == (PLAIN.steps, PLAIN.seconds) and Habits.read(
-        asdict(read)
-    ) == read
+    added = ("steps", "seconds", "lines")
+    assert all(getattr(read, name) == getattr(PLAIN, name) for name in added)
+    assert Habits.read(asdict(read)) == read
 
 
 def test_notes_are_held_at_their_second_step_and_no_longer() -> None:
@@ -74,6 +74,15 @@ def test_notes_are_held_at_their_second_step_and_no_longer() -> None:
     assert roll[0, :, BASS.first].nonzero().flatten().tolist() == [0, 1]
     assert roll[0, :, 0].nonzero().flatten().tolist() == [8]  # a drum has none
     assert onset.sum() == 2
+
+
+def test_a_note_may_be_kept_from_going_on_into_the_next_bar() -> None:
+    starts, holds = silence(), torch.full((1, LENGTH, CELLS), 2.0)
+    starts[0, 12, BASS.first] = 5.0
+    roll, _ = play(starts, holds, STRICT)
+    assert roll[0, :, BASS.first].sum() == LENGTH - 12
+    roll, _ = play(starts, holds, replace(STRICT, lines=(-3.0, 0.0, 0.0, 0.0)))
+    assert roll[0, :, BASS.first].nonzero().flatten().tolist() == [12, 13, 14, 15]
 
 
 def test_steps_bring_in_one_voice_at_one_place_of_the_bar() -> None:

@@ -1,15 +1,16 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
-from models.music.habits import Calibration
-from models.music.pianoroll import TRACKS
+from models.music.habits import Calibration, Habits
+from models.music.pianoroll import REGISTER, TRACKS
 from tests.training.music.songs import write_phrases
 from training.music import metrics
 from training.music.batches import whole
 from training.music.build import new_models
-from training.music.calibration import calibrate
+from training.music.calibration import Figures, _followed, calibrate
 from training.music.corpus import read_corpus
 from training.music.evaluation import make
 from training.music.presets import read_preset
@@ -32,3 +33,14 @@ def test_calibrating_brings_a_shy_generator_nearer_to_training_songs(tmp_path: P
     assert found.habits is not None and found != Calibration()
     after = metrics.distance(metrics.track_figures(*make(generator, batch, 1)), real)
     assert after < before
+
+
+def test_notes_that_go_on_into_a_bar_are_counted_and_followed() -> None:
+    roll, onset = torch.zeros(2, 64, 144), torch.zeros(2, 64, 144)
+    bass = REGISTER["bass"].first
+    onset[0, 12, bass] = roll[0, 12:20, bass] = 1.0  # into the second bar
+    onset[1, 16, bass] = roll[1, 16:20, bass] = 1.0  # begins with it
+    assert Figures.of(roll, onset).carried.tolist() == pytest.approx([1 / 6, 0, 0, 0])
+    more, fewer = Figures.of(roll, onset), Figures.of(roll[1:], onset[1:])
+    habits = _followed(Habits.plain(), more, fewer, pace=1.0)
+    assert habits.lines[0] < 0 == habits.lines[1]
