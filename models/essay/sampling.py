@@ -15,6 +15,7 @@ from torch import Tensor
 
 LENIENCE = 0.7  # of the fatigue that the topic's own words suffer
 LANES = 16  # numbers that processors treat at once; the odd ones out are rounded otherwise
+ABSURD = 40.0  # nats taken from what is not plausible
 NUCLEUS = 256  # top-p looks at no more tokens than these
 
 
@@ -55,12 +56,13 @@ def guided(wanted: Tensor, bare: Tensor, strength: float) -> Tensor:
 
 
 def keep_plausible(scores: Tensor, known: Tensor, least: float) -> None:
-    """Rule out, in place, what the knowing voice gives less than ``least`` of its likeliest token.
+    """Put behind, in place, what the knowing voice gives less than ``least`` of its best token.
 
-    Guidance else lifts what neither voice would say, for being a little less absurd to one.
+    Guidance else lifts what neither voice would say, for being a little less absurd to one. Where
+    nothing plausible is allowed the rest is still there.
     """
     floor = known.amax(1, keepdim=True) + math.log(least)
-    scores.masked_fill_(known < floor, -math.inf)
+    scores.sub_((known < floor) * ABSURD)
 
 
 def forbid(scores: Tensor, rows: Sequence[int], tokens: Sequence[int]) -> None:

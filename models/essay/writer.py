@@ -217,6 +217,9 @@ class Draft:
             place = Place(not self.text, inside == 0, self._closing)
             drafts, best = yield from self._best_sentence(begin, room, place)
             draft = drafts[best]
+            if not draft.tokens:  # nothing could begin here: it may begin like those before
+                self._openers, begin = [], Part((), 0, 0.0)
+                continue
             self._keep(draft, room, new_paragraph=inside == 0 and self.paragraph > 0)
             inside += draft.written
             if self._finished(room, draft):

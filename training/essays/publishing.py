@@ -22,7 +22,17 @@ from training.runs import write_json
 #: Livelier than the .65 of old versions: more different word pairs, topics kept about as well.
 #: More guidance than the 1.25 of old versions held unread topics better in a small trial; the
 #: examination of essay-0003 shows little of it.
-SAMPLER = {"temperature": 0.8, "longest_copy": 8, "guidance": 1.5}
+SAMPLER = {
+    "temperature": 0.7,
+    "min_p": 0.05,
+    "guidance": 1.5,
+    "plausible": 0.03,
+    "longest_copy": 8,
+    "patience": 32,  # long sentences need it: people's have twenty words
+    "fluency": 0.8,
+    "fluency_low": -3.4,
+    "fluency_high": -1.6,  # the likeliest sentences are the emptiest
+}
 PRIVATE = About(
     "as the texts' licences allow",
     "Trained on a private collection; the weights may be used as far as its texts allow.",

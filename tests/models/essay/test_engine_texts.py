@@ -12,6 +12,7 @@ import pytest
 from models.contract import EssayDelta
 from models.essay.engine import EssayEngine
 from models.essay.lexicon import words_of
+from models.essay.sentence import SentenceCandidate
 from tests.models.essay import tiny
 from tests.models.essay.listener import request, write
 from training.essays.textstats import CopyIndex
@@ -112,3 +113,31 @@ def test_any_topic_gives_an_essay(make: Callable[..., EssayEngine], kind: str) -
     assert done.plan.title and abs(done.words - 60) <= 3
     assert "<" not in done.text
     assert (done.note is not None) == (kind in NOTED), done.note
+
+
+def test_a_sentence_that_cannot_begin_is_begun_again(
+    make: Callable[..., EssayEngine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    right = SentenceCandidate.accepts
+
+    def picky(candidate: SentenceCandidate, token: int) -> bool:
+        return (bool(candidate.tokens) or not candidate._openers) and right(candidate, token)
+
+    monkeypatch.setattr(SentenceCandidate, "accepts", picky)
+    [listener] = write(make(), request(words=80))
+    assert abs(listener.done.words - 80) <= 4
+
+
+def test_the_strictest_guidance_still_finds_words(tmp_path: Path) -> None:
+    version = tiny.publish(
+        tmp_path, "strict", tiny.trained(), candidates=2, plan_candidates=2, plausible=0.9,
+        guidance=2.0, min_p=0.5,
+    )  # fmt: skip
+    engine = EssayEngine(device="cpu", slots=2)
+    engine.load(version)
+    engine.start()
+    try:
+        [listener] = write(engine, request(words=80))
+    finally:
+        engine.stop()
+    assert abs(listener.done.words - 80) <= 4

@@ -94,7 +94,9 @@ def test_guidance_lifts_nothing_that_the_knowing_voice_finds_absurd() -> None:
     mixed = guided(own, bare, 1.5)
     assert int(mixed.argmax()) == 2
     keep_plausible(mixed, own, 0.02)
-    assert mixed.isneginf().tolist() == [[False, False, True, False]]
+    assert int(draw(mixed, how([0.999]))) == 3
+    forbid(mixed, [0, 0, 0], [0, 1, 3])
+    assert int(draw(mixed, how([0.5]))) == 2, "where nothing plausible is left the rest is there"
 
 
 def test_luck_belongs_to_the_seed() -> None:
