@@ -25,6 +25,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import cycle
 from pathlib import Path
 
 import torch
@@ -81,6 +82,21 @@ async def crowd(client: GenerationClient, seeds: range, words: int, at_once: int
     return await asyncio.gather(*map(one, seeds))
 
 
+async def crowd_until(
+    over: asyncio.Event, client: GenerationClient, seeds: range, words: int, at_once: int
+) -> list[Reading]:
+    """Read essays, ``at_once`` at any time, each seed once and then again until it is over."""
+    told: list[Reading] = []
+    coming = cycle(seeds)
+
+    async def reader() -> None:
+        while len(told) < len(seeds) or not over.is_set():
+            told.append(await read(client, next(coming), words))
+
+    await asyncio.gather(*(reader() for _ in range(at_once)))
+    return told
+
+
 @dataclass(frozen=True)
 class Swap:
     """When the swap was asked for and done; monotonic seconds."""
@@ -111,11 +127,13 @@ async def measure(
         begun = time.monotonic()
         alone = {first: await crowd(client, seeds, words, streams)}
         seconds = time.monotonic() - begun
-        readers = asyncio.create_task(crowd(client, seeds, words, streams))
+        over = asyncio.Event()
+        readers = asyncio.create_task(crowd_until(over, client, seeds, words, streams))
         await asyncio.sleep(seconds / 4)  # the first half is at its middle
         swapped = await swap(client, registry, second)
-        await asyncio.sleep(seconds / 4)
+        await asyncio.sleep(seconds)  # essays of the new version are done, and others in progress
         rolled = await swap(client, registry)
+        over.set()
         told = await readers
         await swap(client, registry, second)
         alone[second] = await crowd(client, seeds, words, streams)

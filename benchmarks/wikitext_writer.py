@@ -14,8 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from models.essay.lstm import EssayConfig, EssayLSTM
-from models.essay.recurrence import LockedDropout, State
+from models.essay.lstm import EssayConfig, EssayLSTM, LockedDropout, State
 
 NOBODY = -1  # an id that no word has: nothing empties the memory
 

@@ -10,10 +10,9 @@ import torch
 from torch import Tensor
 
 from models.essay.kernel import Kernel, PlainKernel, norms, recurrences, scoring
-from models.essay.lstm import EssayLSTM
+from models.essay.lstm import EssayLSTM, Recurrence
 from models.essay.onnxgraph import Graph, eight_bits_work
 from models.essay.precision import Precision
-from models.essay.recurrence import Recurrence
 
 
 def kernel_for(model: EssayLSTM, device: torch.device, precision: str) -> Kernel:

@@ -21,10 +21,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from models.essay.lstm import EssayLSTM
+from models.essay.lstm import EssayLSTM, Recurrence
 from models.essay.precision import number_type
 from models.essay.prompt import ConditionArrays
-from models.essay.recurrence import Recurrence
 
 _known_buckets: dict[tuple[object, ...], tuple[int, ...]] = {}
 GRAPH_BUCKETS = (1, 2, 4, 8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)

@@ -6,8 +6,7 @@ from typing import Any
 
 import torch
 
-from models.essay.lstm import EssayConfig, EssayLSTM
-from models.essay.recurrence import Recurrence
+from models.essay.lstm import EssayConfig, EssayLSTM, Recurrence
 
 
 @torch.no_grad()

@@ -15,9 +15,8 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 from transformers import PreTrainedTokenizerFast
 
-from models.essay.lstm import EssayLSTM
+from models.essay.lstm import EssayLSTM, State
 from models.essay.prompt import Wish
-from models.essay.recurrence import State
 from training import crowd
 from training.essays.optimisers import make_optimiser, parameter_groups
 from training.essays.pack import Packed

@@ -8,8 +8,7 @@ import torch
 from torch import Tensor
 from transformers import AutoModelForCausalLM
 
-from models.essay.lstm import EssayConfig, EssayLSTM
-from models.essay.recurrence import LockedDropout, Recurrence
+from models.essay.lstm import EssayConfig, EssayLSTM, LockedDropout, Recurrence
 
 
 @pytest.fixture
