@@ -1,10 +1,16 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 import torch
 
 from models.essay.lstm import EssayConfig, EssayLSTM
+from models.registry import Version
 from training.essays.growth import grown
+from training.essays.pipeline import Orders
+from training.essays.presets import read_preset
 
 
 @pytest.fixture
@@ -39,3 +45,13 @@ def test_every_new_layer_learns_at_once(small: EssayLSTM) -> None:
 def test_a_writer_does_not_shrink(small: EssayLSTM) -> None:
     with pytest.raises(ValueError, match="cannot shrink to 1"):
         grown(small, 1)
+
+
+def test_a_warm_start_learns_at_a_share_of_the_rates() -> None:
+    preset = replace(read_preset("tiny"), warm=0.5)
+    cold = Orders(Path("corpus"), Path("out"), preset)
+    parent = Version("essay", "before", Path("before"), {})
+    warm = replace(cold, parent=parent, own=False)
+    assert [p.recipe.rate for p in warm.phases] == [0.5 * p.recipe.rate for p in cold.phases]
+    own = replace(cold, parent=parent)
+    assert [p.recipe.rate for p in own.phases] == [preset.own_phase.recipe.rate]
