@@ -11,27 +11,27 @@ from torch import Tensor
 
 from models.essay.kernel import Kernel, PlainKernel, norms, recurrences, scoring
 from models.essay.lstm import EssayLSTM, Recurrence
-from models.essay.onnxgraph import Graph, eight_bits_work
+from models.essay.onnxgraph import Bytes, Graph, exact_weights
 from models.essay.precision import Precision
 
 
 def kernel_for(model: EssayLSTM, device: torch.device, precision: str) -> Kernel:
     """Choose how a model is stepped; in eight bits only where the processor is exact."""
-    if precision == Precision.INT8 and device.type == "cpu" and eight_bits_work():
-        return EightBitKernel(model, device)
+    if precision == Precision.INT8 and device.type == "cpu" and (kind := exact_weights()):
+        return EightBitKernel(model, device, kind)
     return PlainKernel(model, device, precision)
 
 
 class EightBitKernel(Kernel):
     """A kernel whose weights are bytes."""
 
-    def __init__(self, model: EssayLSTM, device: torch.device) -> None:
+    def __init__(self, model: EssayLSTM, device: torch.device, weights: Bytes) -> None:
         """Make the two graphs; the model keeps only what conditions are made of."""
         super().__init__(model, device, torch.float32)
         threads = torch.get_num_threads()
-        stepping, outputs = _stepping(model)
+        stepping, outputs = _stepping(model, Graph(weights))
         self._stepping = stepping.session(threads, **outputs)
-        scores, log_probs = _scores(model)
+        scores, log_probs = _scores(model, Graph(weights))
         self._scores = scores.session(threads, log_probs=log_probs)
         self._weights = stepping.size + scores.size
         model.layers = torch.nn.ModuleList()
@@ -55,12 +55,11 @@ class EightBitKernel(Kernel):
         return torch.from_numpy(scores)
 
 
-def _stepping(model: EssayLSTM) -> tuple[Graph, dict[str, str]]:
+def _stepping(model: EssayLSTM, graph: Graph) -> tuple[Graph, dict[str, str]]:
     """Write ``PlainKernel.step`` down as a graph."""
     config = model.config
     layers, hidden, embed = config.num_hidden_layers, config.hidden_size, config.embed_size
     sizes = [embed] + [hidden] * layers
-    graph = Graph()
     ids = graph.input("ids", whole=True)
     felt = graph.split(graph.input("felt", sum(sizes)), sizes)
     memory = graph.split(graph.input("memory", 2 * layers * hidden), [hidden] * (2 * layers))
@@ -83,10 +82,9 @@ def _stepping(model: EssayLSTM) -> tuple[Graph, dict[str, str]]:
     return graph, {"y": y, "after": graph("Concat", *outs, *cells, axis=1)}
 
 
-def _scores(model: EssayLSTM) -> tuple[Graph, str]:
+def _scores(model: EssayLSTM, graph: Graph) -> tuple[Graph, str]:
     """Write ``PlainKernel.log_probs`` down as a graph."""
     head, vocabulary = model.config.head_size, model.config.vocab_size
-    graph = Graph()
     scores = graph.product(graph.input("y", model.config.embed_size), *scoring(model))
     common, rare = graph.split(scores, [head + 1, vocabulary - head])
     common, cluster = graph.split(graph("LogSoftmax", common, axis=1), [head, 1])

@@ -3,12 +3,16 @@
 Eight bits: a scale for each output (weights) and one for each row (inputs), whole numbers in
 between. The sums are exact, whatever the number of rows; ONNX Runtime runs a graph without coming
 back to Python between operations, which for few rows is most of the gain (``docs/operating.md``).
+Weights are signed bytes where the processor sums their products in 32 bits at once (AVX-512 VNNI
+and the like). Without such an instruction, signed bytes lose carries and unsigned ones, which are
+widened first, do not: ``exact_weights`` finds out.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from enum import StrEnum
 from functools import cache
 from typing import Any
 
@@ -28,19 +32,27 @@ ALLOWED_ERROR = 0.03  # of the result's norm; the rounding itself costs about 0.
 ROWS = "rows"  # the name of the axis whose size is open
 
 
+class Bytes(StrEnum):
+    """What kind of bytes the weights are, the quickest first."""
+
+    SIGNED = "signed"
+    UNSIGNED = "unsigned"
+
+
 class Graph:
     """Collects operations and weights; a value is told by its name."""
 
-    def __init__(self) -> None:
+    def __init__(self, weights: Bytes = Bytes.SIGNED) -> None:
+        self.weights = weights
         self._nodes: list[Any] = []
-        self._weights: dict[str, Any] = {}
+        self._constants: dict[str, Any] = {}
         self._inputs: list[Any] = []
         self._zeros = ""
 
     @property
     def size(self) -> int:
         """Count the bytes of the weights."""
-        return sum(len(weight.raw_data) for weight in self._weights.values())
+        return sum(len(weight.raw_data) for weight in self._constants.values())
 
     def input(self, name: str, *shape: int, whole: bool = False) -> str:
         """Add an input of rows of ``shape``."""
@@ -52,9 +64,9 @@ class Graph:
 
     def constant(self, value: npt.ArrayLike, name: str = "") -> str:
         """Add a constant; the same name stands for the same value."""
-        name = name or f"constant{len(self._weights)}"
+        name = name or f"constant{len(self._constants)}"
         array = np.ascontiguousarray(value)
-        self._weights[name] = numpy_helper.from_array(array.reshape(np.shape(value)), name)
+        self._constants[name] = numpy_helper.from_array(array.reshape(np.shape(value)), name)
         return name
 
     def weight(self, tensor: Tensor) -> str:
@@ -87,13 +99,17 @@ class Graph:
         given = self(
             "QuantizeLinear", rows, self("Squeeze", of_row, self._numbers(1)), self._zeros, axis=0
         )
+        unit, zero = self.constant(np.float32(1), "unit"), self.constant(np.uint8(ZERO), "zero")
+        stored, zeros = whole.numpy(), [zero]
+        if self.weights is Bytes.UNSIGNED:
+            stored, zeros = (stored.astype(np.int16) + ZERO).astype(np.uint8), [zero, zero]
         sums = self(
             "MatMulIntegerToFloat",
             given,
-            self.constant(whole.numpy()),
-            self.constant(np.float32(1), "unit"),
+            self.constant(stored),
+            unit,
             self.weight(scale),
-            self.constant(np.uint8(ZERO), "zero"),
+            *zeros,
             domain="com.microsoft",
         )
         result = self("Mul", sums, of_row)
@@ -105,7 +121,7 @@ class Graph:
             self._nodes.append(helper.make_node("Identity", [value], [name]))
         told = [helper.make_tensor_value_info(n, TensorProto.FLOAT, None) for n in outputs]
         graph = helper.make_graph(
-            self._nodes, "essay", self._inputs, told, list(self._weights.values())
+            self._nodes, "essay", self._inputs, told, list(self._constants.values())
         )
         model = helper.make_model(
             graph,
@@ -129,19 +145,23 @@ class Graph:
 
 
 @cache
-def eight_bits_work() -> bool:
-    """Try a product in eight bits on the present processor: some lose carries of large sums."""
+def exact_weights() -> Bytes | None:
+    """Find the quickest kind of bytes whose products are exact on the present processor, if any."""
+    return next((kind for kind in Bytes if _exact(kind)), None)
+
+
+def _exact(kind: Bytes) -> bool:
     draw = torch.Generator().manual_seed(0)
     weight, x = torch.randn(64, 512, generator=draw), torch.randn(40, 512, generator=draw)
     weight[:8], x[:8] = 1.0, 1.0  # the largest sums there are
     try:
-        graph = Graph()
+        graph = Graph(kind)
         product = graph.product(graph.input("x", 512), weight)
         session = graph.session(1, y=product)
         result, alone = (torch.from_numpy(session.run(None, {"x": rows.numpy()})[0])
                          for rows in (x, x[:3]))  # fmt: skip
     except Exception as error:  # ONNX Runtime's own kinds of error have no common base
-        log.warning("no products in eight bits here: %s", error)
+        log.warning("no products of %s bytes here: %s", kind.value, error)
         return False
     truth = x @ weight.t()
     error_share = float((result - truth).norm() / truth.norm())

@@ -1,19 +1,21 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 import torch
 from torch import Tensor
 
 from models.essay.eightbit import EightBitKernel, kernel_for
 from models.essay.kernel import Kernel, PlainKernel, exact_buckets, padded
-from models.essay.onnxgraph import Graph, eight_bits_work
+from models.essay.onnxgraph import Bytes, Graph, exact_weights
 from models.essay.precision import Precision
 from models.essay.prompt import Condition, condition_arrays
 from tests.models.essay import tiny
 
 CPU = torch.device("cpu")
 needs_eight_bits = pytest.mark.skipif(
-    not eight_bits_work(), reason="this processor has no exact products in eight bits"
+    exact_weights() is None, reason="this processor has no exact products in eight bits"
 )
 
 
@@ -83,22 +85,45 @@ def test_a_kernel_of_bytes_is_smaller() -> None:
 
 
 def test_without_exact_products_the_step_is_in_fp32(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("models.essay.eightbit.eight_bits_work", lambda: False)
+    monkeypatch.setattr("models.essay.eightbit.exact_weights", lambda: None)
     kernel: Kernel = kernel_for(tiny.model(3), CPU, Precision.INT8)
     assert isinstance(kernel, PlainKernel) and kernel.dtype == torch.float32
 
 
-def test_a_processor_that_loses_carries_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    eight_bits_work.cache_clear()
-    right = Graph.product
+@needs_eight_bits
+def test_unsigned_bytes_are_exact_wherever_any_are() -> None:
+    graph = Graph(Bytes.UNSIGNED)
+    weight, rows = torch.randn(24, 512), torch.randn(5, 512)
+    weight[:4], rows[:2] = 1.0, 1.0  # the largest sums there are
+    session = graph.session(1, y=graph.product(graph.input("x", 512), weight))
+    (result,) = session.run(None, {"x": rows.numpy()})
+    assert distance(torch.from_numpy(result), rows @ weight.t()) < 0.03
 
-    def saturated(graph: Graph, rows: str, weight: Tensor, bias: Tensor | None = None) -> str:
+
+@pytest.fixture
+def carries_are_lost(monkeypatch: pytest.MonkeyPatch) -> Iterator[set[Bytes]]:
+    """Make the kinds of bytes in the set lose the carries of large sums."""
+    right, losing = Graph.product, set(Bytes)
+
+    def product(graph: Graph, rows: str, weight: Tensor, bias: Tensor | None = None) -> str:
+        result = right(graph, rows, weight, bias)
         most = graph.constant(torch.tensor(400.0).numpy())
-        return graph("Min", right(graph, rows, weight, bias), most)
+        return graph("Min", result, most) if graph.weights in losing else result
 
-    monkeypatch.setattr(Graph, "product", saturated)
-    assert not eight_bits_work()
-    eight_bits_work.cache_clear()
+    monkeypatch.setattr(Graph, "product", product)
+    exact_weights.cache_clear()
+    yield losing
+    exact_weights.cache_clear()
+
+
+def test_a_processor_that_loses_carries_is_found_out(carries_are_lost: set[Bytes]) -> None:
+    assert exact_weights() is None
+
+
+@needs_eight_bits
+def test_unsigned_bytes_serve_where_signed_ones_lose_carries(carries_are_lost: set[Bytes]) -> None:
+    carries_are_lost.remove(Bytes.UNSIGNED)
+    assert exact_weights() is Bytes.UNSIGNED
 
 
 def test_padding_takes_the_smallest_bucket_that_holds() -> None:
