@@ -16,6 +16,8 @@ from models.essay.prompt import SPECIAL_TOKENS
 
 # 48,000 words by falling number of articles that hold them, counted in Wikipedia (2015).
 ENGLISH = Path(__file__).parent / "english.txt.xz"
+# Rarer ones, mostly names: they may stand in a topic, but are not written of one's own accord.
+NAMES = Path(__file__).parent / "names.txt.xz"
 
 
 def split_set(line: str) -> frozenset[str]:
@@ -78,11 +80,37 @@ def content_words(text: str) -> list[str]:
     return [w for w in words_of(text) if w not in STOP_WORDS and len(w) > 2]
 
 
+# Pupils write these, encyclopedias hardly ever.
+_EVERYDAY = split_set(
+    "anyways babysit babysitter babysitting bloomed bluetooth brainstorm brainstorming carpool "
+    "carpooling chore chores classwork curfews driveways facetime goof grandma grandmas grandpa "
+    "grandpas homeschooling impactful instagram juggle luckily messed multitask multitasking "
+    "procrastinate procrastinated procrastinating procrastination purr seatbelt seatbelts slacking "
+    "snapchat swish tardy unmotivated upsides vibes wifi worksheet worksheets yearbook yearbooks"
+)
+# Younger than the encyclopedia: nobody misspelt them.
+_YOUNG = split_set(
+    "bitcoin blockchain chatbot chatbots chatgpt covid crypto cryptocurrency emoji emojis esports "
+    "fortnite hashtag hashtags influencer influencers iphones kpop meme memes minecraft netflix "
+    "selfie selfies smartwatch tiktok vape vapes vaping vlog vlogs"
+)
+
+
 @cache
 def english() -> dict[str, int]:
     """Map every known English word to its rank, 0 the commonest."""
-    words = lzma.decompress(ENGLISH.read_bytes()).decode().split("\n")
+    words = dict.fromkeys((*_read(ENGLISH), *sorted(_EVERYDAY)))
     return {word: rank for rank, word in enumerate(words)}
+
+
+@cache
+def seldom() -> frozenset[str]:
+    """Collect words, mostly names, that are spelled right although hardly anybody writes them."""
+    return frozenset(_read(NAMES)) | _YOUNG
+
+
+def _read(path: Path) -> list[str]:
+    return lzma.decompress(path.read_bytes()).decode().split("\n")
 
 
 @cache

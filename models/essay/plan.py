@@ -9,7 +9,14 @@ from torch import Tensor
 
 from models.essay.associations import Associations, Vector, associations
 from models.essay.grammar import PLAN_NEXT, PLAN_REST, PLAN_TEXT, PLAN_WORD, Mask
-from models.essay.lexicon import STOP_WORDS, Lexicon, Speller, content_words, stem
+from models.essay.lexicon import (
+    STOP_WORDS,
+    Lexicon,
+    Speller,
+    content_words,
+    english,
+    stem,
+)
 from models.essay.prompt import (
     PLAN_KEYWORDS,
     PLAN_PARAGRAPHS,
@@ -24,6 +31,7 @@ from models.essay.sampling import Luck
 FEWEST_KEYWORDS = 2
 USUAL_KEYWORDS = 3
 NEAR = 0.4  # cosine from which a keyword belongs to the topic
+OWN_WORDS = 2  # of the topic in the first and last paragraph
 FIELD, CHOICE = 80, 6  # words of a topic's field; how many of the nearest are drawn from
 LONGEST_KEYWORD = 6  # tokens
 _SEP, _TEXT = SPECIAL_TOKENS.index(SEP), SPECIAL_TOKENS.index(TEXT)
@@ -84,6 +92,10 @@ class PlanCandidate:
             bits |= PLAN_TEXT if len(self.plan) == self._paragraphs else PLAN_NEXT
         return Mask.PLAN + bits
 
+    def favoured(self) -> dict[int, float]:
+        """Favour nothing: the topic's field is pulled as a whole."""
+        return {}
+
     def forbidden(self) -> list[int]:
         """Keep keywords apart: one mention each, but the last paragraph may return to the topic."""
         if len(self.plan) == self._paragraphs > 1:
@@ -97,7 +109,7 @@ class PlanCandidate:
         partial = self._lexicon.decode(here[-1]) if here else ""
         return self._speller.allows(partial, self._lexicon.texts[token])
 
-    def take(self, token: int, logp: float, gain: float) -> None:
+    def take(self, token: int, logp: float, gain: float, *, strained: bool = False) -> None:
         """Add a drawn token."""
         self.tokens.append(token)
         self.logp += logp
@@ -159,15 +171,15 @@ def mend_plan(plan: Plan, topic: str, lexicon: Lexicon, directions: Tensor, luck
     subject = known.mean(topic.split())
     if not subject.any():
         return plan
-    own = [word for word in dict.fromkeys(topic.split()) if content_words(word)]
-    taken = {stem(word) for word in own}
+    own = _own_words(topic)
+    taken = {stem(word) for word in content_words(topic)}
     best = (directions @ torch.from_numpy(subject)).topk(min(FIELD, len(directions))).indices
     field = [lexicon.texts[n].strip() for n in best.tolist()]
     mended = []
     for number, keywords in enumerate(plan):
         here = [w for w in keywords if stem(w) not in taken and _near(w, known, subject)]
         if number in (0, len(plan) - 1):
-            here = [*own[:2], *here]
+            here = [*own, *here]
         taken |= {stem(word) for word in here}
         while len(here) < USUAL_KEYWORDS:
             fresh = [w for w in field if w.islower() and stem(w) not in taken][:CHOICE]
@@ -177,6 +189,14 @@ def mend_plan(plan: Plan, topic: str, lexicon: Lexicon, directions: Tensor, luck
             taken.add(stem(here[-1]))
         mended.append(tuple(here[:PLAN_KEYWORDS]) or keywords)
     return tuple(mended)
+
+
+def _own_words(topic: str) -> list[str]:
+    """Choose the two words of a topic that tell most, in their order."""
+    words = [word for word in dict.fromkeys(topic.split()) if content_words(word)]
+    ranks = english()
+    rarest = sorted(words, key=lambda word: -ranks.get(word.lower(), len(ranks)))[:OWN_WORDS]
+    return [word for word in words if word in rarest]
 
 
 def _near(word: str, known: Associations, subject: Vector) -> bool:

@@ -6,11 +6,11 @@ import re
 import unicodedata
 from collections import Counter
 from dataclasses import dataclass
-from functools import cache
 
 from models.essay.insult import is_insult
 from models.essay.lexicon import STOP_WORDS, english, is_english, split_set
 from models.essay.prompt import clean_topic, normalise
+from models.essay.spelling import respelled
 
 SUBJECT_WORDS = 6  # the model learned from short titles and from one to four keywords
 TITLE_LETTERS = 90
@@ -25,12 +25,32 @@ _ASKING = re.compile(
     re.IGNORECASE,
 )
 _THANKS = re.compile(r"[\s,]+(?:please|pls|plz|thanks|thank you|thx)$", re.IGNORECASE)
-_SMALL_WORDS = split_set("a an the and or but nor of to in on at for with by from as is vs")
+_SMALL_WORDS = split_set("a an the and or but nor of to in on at for with by from as vs")
+_SHORT_FORMS = {
+    re.compile(r"\bww(?:1|i)\b|\bworld war (?:1|i|one)\b", re.I): "First World War",
+    re.compile(r"\bww(?:2|ii)\b|\bworld war (?:2|ii|two)\b", re.I): "Second World War",
+}
+# What is asked about a matter, and is not the matter.
+_ANGLE = re.compile(
+    r"\b(?:(?:main|major|biggest)\s+)?(?:causes?|effects?|impacts?|importance|(?:dis)?advantages?"
+    r"|benefits?|pros|roles?|history|meaning|influence|dangers?)"
+    r"(?:\s+and\s+(?:causes?|effects?|consequences|disadvantages?|cons|drawbacks))?"
+    r"\s+(?:of|on)\s+(?=\S)",
+    re.IGNORECASE,
+)
+_AGAINST = re.compile(r"\s+(?:versus|vs\.?)\s+", re.IGNORECASE)
 _LETTERS = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*")
 _SIGNS = re.compile(
     r"[\U0001F3FB-\U0001F3FF\U0001F1E6-\U0001F1FF\u200d\ufe0f\u20e3]"
 )  # tones, flags
 _SIGN_WORDS = split_set("heavy black white sign symbol face with globe europe africa americas asia")
+_ASKERS = split_set("why how when where")
+_AUXILIARIES = split_set(
+    "should is are can could do does did will would must may was were has have isn't aren't don't "
+    "doesn't can't won't shouldn't didn't"
+)
+_MEASURES = split_set("much many often far long old good bad well big important hard easy fast")
+_TELLERS = split_set("i we my our")  # "what I learned"
 _INSTRUCTIONS = split_set(
     "essay essays write writing written discuss explain describe argue opinion answer "
     "question topic reasons reason examples example giving support agree disagree whether "
@@ -89,7 +109,9 @@ def read_topic(typed: str) -> Topic:
         own = " ".join(w for w in _LETTERS.findall(text) if w.lower() not in little)
         subject = _subject(own) or FALLBACK_WORDS
         return Topic(_titled(text), subject, NOTE_FOREIGN.format(language=language))
-    text, slips = _respelled(text)
+    for short, whole in _SHORT_FORMS.items():
+        text = short.sub(whole, text)
+    text, slips = respelled(text)
     subject = _subject(text)
     if not subject or not any(is_english(word) for word in _LETTERS.findall(subject)):
         name = subject if _looks_like_name(subject) else ""
@@ -140,7 +162,8 @@ def _sign_name(sign: str) -> str:
 
 def _subject(text: str) -> str:
     """Keep the few words that carry the matter, in their order."""
-    words = [w for w in _LETTERS.findall(text) if w.lower() not in STOP_WORDS and len(w) > 1]
+    matter = _AGAINST.sub(" ", _ANGLE.sub(" ", text))
+    words = [w for w in _LETTERS.findall(matter) if w.lower() not in STOP_WORDS and len(w) > 1]
     words = [w.removesuffix("'s") for w in words]
     counts = Counter(w.lower() for w in words)
     words = list({w.lower(): w for w in words}.values())
@@ -157,74 +180,14 @@ def _subject(text: str) -> str:
 def _looks_like_name(subject: str) -> bool:
     """Tell a pronounceable unknown word ("Skibidi") from keyboard noise ("xqzt")."""
     word = max(subject.split(), key=len, default="")
+    if any(c.isupper() for c in word[1:]):  # "BTS", "ChatGPT"
+        return len(word) >= 2
     vowels = sum(c in "aeiouyAEIOUY" for c in word)
     return (
         len(word) >= 3
         and 0.2 <= vowels / len(word) <= 0.75
         and not re.search(r"[^aeiouyAEIOUY]{5}|(.)\1\1", word)
     )
-
-
-def _respelled(text: str) -> tuple[str, dict[str, str]]:
-    """Correct plain slips; return the text and what was changed."""
-    slips: dict[str, str] = {}
-
-    def correct(match: re.Match[str]) -> str:
-        word = match.group()
-        if len(word) < 4 or word.isupper() or is_english(word):
-            return word
-        meant = nearest_word(word.lower())
-        if meant is None:
-            return word
-        slips[word] = meant
-        return meant.capitalize() if word[0].isupper() else meant
-
-    return _LETTERS.sub(correct, text), dict(list(slips.items())[:4])
-
-
-def nearest_word(word: str) -> str | None:
-    """Find the common word that a slip of one letter (two in long words) was meant to be."""
-    reach = 6_000 if len(word) <= 5 else 12_000 if len(word) <= 6 else 40_000
-    found = [w for w in _one_away(word) if english().get(w, reach) < reach]
-    if not found and len(word) >= 10:
-        found = [
-            other
-            for other in _by_start().get(word[:2], ())
-            if abs(len(other) - len(word)) <= 2 and _distance(word, other, 2) <= 2
-        ]
-    return min(found, key=lambda w: english()[w], default=None)
-
-
-def _one_away(word: str) -> set[str]:
-    letters = "abcdefghijklmnopqrstuvwxyz"
-    cuts = [(word[:i], word[i:]) for i in range(len(word) + 1)]
-    return (
-        {a + b[1:] for a, b in cuts if b}
-        | {a + b[1] + b[0] + b[2:] for a, b in cuts if len(b) > 1}
-        | {a + c + b[1:] for a, b in cuts if b for c in letters}
-        | {a + c + b for a, b in cuts for c in letters}
-    )
-
-
-@cache
-def _by_start() -> dict[str, list[str]]:
-    groups: dict[str, list[str]] = {}
-    for word, rank in english().items():
-        if rank < 25_000 and len(word) >= 6:
-            groups.setdefault(word[:2], []).append(word)
-    return groups
-
-
-def _distance(a: str, b: str, limit: int) -> int:
-    """Count the letters to insert, delete or replace; stops early above ``limit``."""
-    row = list(range(len(b) + 1))
-    for i, x in enumerate(a, start=1):
-        above, row = row, [i]
-        for j, y in enumerate(b, start=1):
-            row.append(min(above[j] + 1, row[-1] + 1, above[j - 1] + (x != y)))
-        if min(row) > limit:
-            return limit + 1
-    return row[-1]
 
 
 def _titled(text: str) -> str:
@@ -246,32 +209,16 @@ def _titled(text: str) -> str:
 
 
 def _is_question(text: str) -> bool:
-    first = text.split()[0].lower() if text.split() else ""
-    return (
-        first
-        in {
-            "why",
-            "how",
-            "what",
-            "who",
-            "when",
-            "where",
-            "which",
-            "should",
-            "is",
-            "are",
-            "can",
-            "could",
-            "do",
-            "does",
-            "did",
-            "will",
-            "would",
-            "must",
-            "may",
-        }
-        and len(text.split()) > 2
-    )
+    """Tell "How do plants grow" from "How plants grow"."""
+    words = text.lower().split()
+    if len(words) < 3:
+        return False
+    first, second = words[:2]
+    if first in ("what", "who", "which"):
+        return second not in _TELLERS
+    if first == "how" and second in _MEASURES:
+        return True
+    return second in _AUXILIARIES if first in _ASKERS else first in _AUXILIARIES
 
 
 def _shorten(text: str) -> str:

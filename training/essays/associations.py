@@ -2,13 +2,14 @@
 
 Words are known by the articles they stand in, and related by the paragraphs they share: latent
 directions, which the writer uses for topics its own embeddings know too little about. Made once by
-``python -m training associations`` and stored as ``models/essay/english.txt.xz`` and
-``models/essay/associations.npz``.
+``python -m training associations`` and stored as ``models/essay/english.txt.xz`` (with the rarer
+ones in ``names.txt.xz``) and ``models/essay/associations.npz``.
 """
 
 from __future__ import annotations
 
 import lzma
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from models.essay.associations import FILE
-from models.essay.lexicon import ENGLISH, STOP_WORDS, english, words_of
+from models.essay.lexicon import ENGLISH, NAMES, STOP_WORDS, english, words_of
 from training.essays.corpus import CorpusError
 from training.essays.readers import read_corpus
 
@@ -29,6 +30,7 @@ LEAST = 4  # articles that must hold a word
 WORDS = 34_000
 DIRECTIONS = 80
 SPARE = 16  # directions computed beyond those kept, for exactness
+_WHOLE = re.compile(r"[^\W\d_]+(?:'[A-Za-z]+)*")
 COMMON = 1  # leading directions dropped: they only tell frequent words from rare ones
 
 
@@ -48,7 +50,8 @@ def make(corpus: Path, out: Path, *, size: int = DIRECTIONS, least: int = LEAST)
     """
     documents = list(read_corpus(corpus))
     articles = [d for d in documents if d.style == "encyclopedia"] or documents
-    known = common_words((d.text for d in articles), least=least)
+    found_words = counted_words((d.text for d in articles), least=least)
+    known, seldom = found_words[:KNOWN], found_words[KNOWN:]
     words = vocabulary(known=known)
     found = weigh((p for d in articles for p in d.paragraphs), words)
     if min(found.shape) < size + COMMON + SPARE:
@@ -58,15 +61,24 @@ def make(corpus: Path, out: Path, *, size: int = DIRECTIONS, least: int = LEAST)
         )
     out.mkdir(parents=True, exist_ok=True)
     write(out / FILE.name, words, directions(found, size))
-    (out / ENGLISH.name).write_bytes(lzma.compress("\n".join(known).encode(), preset=9))
+    for file, listed in ((ENGLISH, known), (NAMES, seldom)):
+        (out / file.name).write_bytes(lzma.compress("\n".join(listed).encode(), preset=9))
     return Made(len(articles), len(known), len(words))
 
 
-def common_words(articles: Iterable[str], size: int = KNOWN, least: int = LEAST) -> list[str]:
-    """List the words by falling number of articles that hold them, ties by the alphabet."""
-    counts = Counter(word for article in articles for word in set(words_of(article)))
+def counted_words(articles: Iterable[str], least: int = LEAST) -> list[str]:
+    """List the words by falling number of articles that hold them, ties by the alphabet.
+
+    A part of a word with foreign letters ("ller" of "Müller") is none.
+    """
+    counts = Counter(
+        word
+        for article in articles
+        for word in {whole.lower() for whole in _WHOLE.findall(article)}
+        if word.isascii()
+    )
     ordered = sorted(counts, key=lambda word: (-counts[word], word))
-    return [word for word in ordered if counts[word] >= least][:size]
+    return [word for word in ordered if counts[word] >= least]
 
 
 def vocabulary(size: int = WORDS, known: Sequence[str] | None = None) -> list[str]:

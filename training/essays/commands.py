@@ -169,7 +169,7 @@ def evaluate(
 
 def associate(
     corpus: Annotated[Path, typer.Option(help="File, folder or zip of an encyclopedia.")],
-    out: Annotated[Path, typer.Option(help="Folder for associations.npz and english.txt.xz.")],
+    out: Annotated[Path, typer.Option(help="Folder for associations.npz and the word lists.")],
     directions: Annotated[int, typer.Option(help="Numbers kept of every word.")] = DIRECTIONS,
     least: Annotated[int, typer.Option(help="Articles that must hold a word.")] = LEAST,
 ) -> None:

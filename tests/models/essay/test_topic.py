@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import pytest
 
+from models.essay.spelling import nearest_word
 from models.essay.topic import (
     FALLBACK_INSULT,
     FALLBACK_SCRIPT,
     FALLBACK_WORDS,
-    nearest_word,
     read_topic,
 )
 
@@ -15,12 +15,12 @@ from models.essay.topic import (
     ("typed", "title", "subject"),
     [
         ("car free cities", "Car Free Cities", "car free cities"),
-        ("write me an essay about the history of jazz", "History of Jazz", "history jazz"),
+        ("write me an essay about the history of jazz", "History of Jazz", "jazz"),
         ("Essay on homework", "Homework", "homework"),
         ("Must dogs wear uniforms?", "Must dogs wear uniforms?", "dogs wear uniforms"),
         ("AI", "AI", "AI"),
         ("skibidi toilet", "Skibidi Toilet", "skibidi toilet"),
-        ("500 word essay on the history of Rome please", "History of Rome", "history Rome"),
+        ("500 word essay on the history of Rome please", "History of Rome", "Rome"),
         ("time", "Time", "time"),
         ("Articles of Confederation", "Articles of Confederation", "Articles Confederation"),
         ("🚀", "Rocket", "rocket"),
@@ -35,6 +35,54 @@ from models.essay.topic import (
 def test_reads_plain_topics_without_a_note(typed: str, title: str, subject: str) -> None:
     topic = read_topic(typed)
     assert (topic.title, topic.subject, topic.note) == (title, subject, None)
+
+
+@pytest.mark.parametrize(
+    ("typed", "subject"),
+    [
+        ("The causes of the First World War", "World War"),
+        ("cats versus dogs", "cats dogs"),
+        ("pros and cons of homework", "homework"),
+        ("The main advantages and disadvantages of zoos", "zoos"),
+        ("history", "history"),
+        ("ww2", "Second World War"),
+    ],
+)
+def test_the_matter_is_told_from_what_is_asked_about_it(typed: str, subject: str) -> None:
+    assert read_topic(typed).subject == subject
+
+
+@pytest.mark.parametrize(
+    "typed",
+    ["Romeo and Juliet", "nelson mandela", "Jane Austen", "the Pythagorean theorem", "iphones",
+     "why Zbigniew left", "esports", "purr"],
+)  # fmt: skip
+def test_names_and_young_words_stay_as_they_are(typed: str) -> None:
+    assert "mean" not in (read_topic(typed).note or "")
+
+
+@pytest.mark.parametrize("typed", ["BTS", "ChatGPT"])
+def test_a_name_that_nobody_knows_is_kept(typed: str) -> None:
+    topic = read_topic(typed)
+    assert topic.subject == typed and topic.note is not None and typed in topic.note
+
+
+@pytest.mark.parametrize(
+    ("typed", "title"),
+    [
+        ("How plants grow", "How Plants Grow"),
+        ("how do plants grow", "How do plants grow?"),
+        ("how much sleep do we need", "How much sleep do we need?"),
+        ("Why I want to be a nurse", "Why I Want to Be a Nurse"),
+        ("when to use commas", "When to Use Commas"),
+        ("what makes a good friend", "What makes a good friend?"),
+        ("what I learned from my dog", "What I Learned from My Dog"),
+        ("which phone is best", "Which phone is best?"),
+        ("climate change is a hoax", "Climate Change Is a Hoax"),
+    ],
+)
+def test_only_questions_get_a_question_mark(typed: str, title: str) -> None:
+    assert read_topic(typed).title == title
 
 
 @pytest.mark.parametrize(

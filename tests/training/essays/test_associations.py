@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from models.essay.associations import Associations
 from training.__main__ import app
-from training.essays.associations import common_words
+from training.essays.associations import counted_words
 
 WORLDS = {
     "sea": "ocean waves fish water boats sailors harbour storm coast salt",
@@ -64,7 +64,6 @@ def test_a_small_encyclopedia_is_one_sentence(tmp_path: Path) -> None:
 
 def test_words_are_ordered_by_the_articles_that_hold_them() -> None:
     articles = ["Rain, rain, rain and sun.", "Sun and wind.", "Wind, sun!", "Don't."]
-    assert common_words(articles, least=1) == ["sun", "and", "wind", "don't", "rain"]
-    assert common_words(articles, least=2) == ["sun", "and", "wind"]
-    assert common_words(articles, size=1) == []
-    assert common_words(articles, size=1, least=1) == ["sun"]
+    assert counted_words(articles, least=1) == ["sun", "and", "wind", "don't", "rain"]
+    assert counted_words(articles, least=2) == ["sun", "and", "wind"]
+    assert counted_words(articles, least=4) == []
