@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import dataclass
 
 from models.essay.associations import Associations
@@ -15,12 +15,17 @@ from models.essay.sentence import Room, SentenceCandidate
 
 HOPELESS = -20.0  # below this a sentence is kept only for want of any other
 GAIN_BAND = (-0.2, 0.6)  # nats a token gains from knowing the topic; more is mere listing of it
+CROWDED = 0.05  # share of all words from which on the topic's own are too many
+CROWD_WORDS = 120  # fewer words than these tell no share
+ABSURD_GAIN = 1.7  # from here on it is gibberish
 
 _ODD = re.compile(
-    r" [,.;:!?]|[,;:]{2}|[,;:][.!?]|\"\"|''|--|\b(\w+) \1\b|[a-z][A-Z]|(?<![\w'])[b-z] "
+    r" [,.;:!?]|[,;:]{2}|[,;:][.!?]|\"\"|''|--|(?i:\b(\w+) \1\b)|[a-z][A-Z]|(?<![\w'])[b-z] "
+    r"|\bmore (?:[a-z]+ier|better|worse|bigger|faster|stronger|smarter)\b"
 )
 _LOWER = re.compile(r"(?<![A-Za-z'])[a-z][a-z']*[a-z]")
 _CAPITAL = re.compile(r"(?<=[a-z,;] )[A-Z][a-z]+")
+_NUMBERS = re.compile(r"\d[\d,.]*")
 _COARSE = re.compile(
     r"\b(?:fuck|shit|bitch|cunt|nigg|fag(?:got)?s?\b|whore|slut|rape|asshole|dick\b|porn)", re.I
 )
@@ -38,8 +43,14 @@ _LEANING = re.compile(  # words that lean on an earlier sentence
     re.IGNORECASE,
 )
 _SOURCES = re.compile(
-    r"\b(?:authors?|articles?|passages?|paragraphs?|(?:the|this) (?:source|text)s?)\b", re.I
+    r"\b(?:authors?|articles?|passages?|paragraphs?|prompt|(?:the|this) (?:source|text)s?)\b", re.I
 )
+_LETTER = re.compile(r"(?:dear|sincerely|thank you)\b|.*\b(?:policy|source) \d", re.IGNORECASE)
+_NEW_POINT = re.compile(
+    r"(?:for (?:example|instance)|another|first(?:ly)?|second(?:ly)?|to begin with)\b",
+    re.IGNORECASE,
+)
+_GOING_ON = re.compile(r"(?:also|but|and)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -54,7 +65,10 @@ class Place:
 class Record:
     """What was written so far, as far as the judge cares."""
 
-    def __init__(self, subject: str, known: Associations) -> None:
+    def __init__(self, subject: str, known: Associations, hard: Set[str] = frozenset()) -> None:
+        """Begin; ``hard`` are stems of topic words that are seldom written of themselves."""
+        self._hard = hard
+        self.unnamed = bool(hard)  # in this paragraph
         self.subject = known.mean(subject.split())
         self._known = known
         self.about = {stem(word) for word in content_words(subject)}
@@ -64,10 +78,12 @@ class Record:
         self._texts: set[str] = set()
         self._openers: list[tuple[str, ...]] = []
         self._wanted: set[str] = set()
+        self._length = self._mentions = 0  # words, and how many of them are the topic's
 
     def begin_paragraph(self, keywords: Iterable[str]) -> None:
         """Take the keywords of the paragraph that begins."""
         self._wanted = {stem(word) for keyword in keywords for word in content_words(keyword)}
+        self.unnamed = bool(self._hard)
 
     def add(self, text: str, words: list[str]) -> None:
         """Remember a sentence that was kept."""
@@ -78,6 +94,9 @@ class Record:
         self._texts.add(text.strip().lower())
         self._openers.append(tuple(words[:2]))
         self._wanted -= stems
+        self._length += len(words)
+        self._mentions += self._mentioned(text)
+        self.unnamed &= self._hard.isdisjoint(stems)
 
     def score(self, draft: SentenceCandidate, room: Room, place: Place, how: Decoding) -> float:
         """Rate a sentence; below ``HOPELESS`` it has a fault that nothing makes up for."""
@@ -91,11 +110,15 @@ class Record:
         points = how.relevance * max(low, min(high, draft.gain / tokens)) / high
         points += how.fluency * min(mean, how.fluency_high)
         points -= 2 * how.fluency * max(0.0, how.fluency_low - mean)
-        points -= _misplacement(text.strip().lstrip('"'), place)
+        points -= _misplacement(text.strip().lstrip('"'), place, last=room.final)
+        points -= 1.5 * draft.strained
+        points += 3.0 * (self.unnamed and not self._hard.isdisjoint(stems))
+        points += 2 * HOPELESS * (draft.gain / tokens > ABSURD_GAIN)
         points += how.association * self._nearness(text)
         points += how.coverage * min(2, len(stems & self._wanted))
         points += how.coverage * 0.5 * bool(stems & self.about)
         points += how.novelty * self._newness(stems)
+        points -= 40.0 * self._crowding(text, words)
         points -= self._sameness(text, words, stems) + _untidiness(text, self.about)
         points += 2 * HOPELESS * self.book.repeats(words)
         return points if room.fits(draft.written) else points + 4 * HOPELESS
@@ -104,6 +127,15 @@ class Record:
         """Give how near the sentence's three nearest words are to the topic, from 0 to 1."""
         near = sorted(self._known.nearness(content_words(text), self.subject))[-3:]
         return max(0.0, sum(near)) / 3
+
+    def _mentioned(self, text: str) -> int:
+        return sum(stem(word) in self.about for word in content_words(text))
+
+    def _crowding(self, text: str, words: list[str]) -> float:
+        """Give by how much the topic's words would be more than a reader bears."""
+        mentions = self._mentioned(text)
+        share = (self._mentions + mentions) / max(self._length + len(words), CROWD_WORDS)
+        return max(0.0, share - CROWDED) if mentions else 0.0
 
     def _newness(self, stems: set[str]) -> float:
         """Give the share of content words that stand nowhere else yet."""
@@ -123,8 +155,12 @@ class Record:
         return points + 0.5 * sum(count - 1 for count in counts.values())
 
 
-def _misplacement(text: str, place: Place) -> float:
+def _misplacement(text: str, place: Place, *, last: bool) -> float:
     """Add up penalties for words that belong elsewhere in an essay."""
+    if _LETTER.match(text):
+        return -1.5 * HOPELESS
+    if (place.closing and _NEW_POINT.match(text)) or (last and _GOING_ON.match(text)):
+        return 3.0
     if _CONCLUDING.match(text):
         return -0.8 if place.closing and place.opens and not place.first else -1.5 * HOPELESS
     if not _LEANING.match(text):
@@ -142,8 +178,9 @@ def _untidiness(text: str, about: set[str]) -> float:
     points += 1.2 * sum(
         not is_english(word) for word in _LOWER.findall(body) if stem(word) not in about
     )
-    points += 0.7 * sum(stem(word.lower()) not in about for word in _SOURCES.findall(body))
-    points += 1.0 * max(0, body.count("-") - 1)
+    points += 2.0 * sum(stem(word.lower()) not in about for word in _SOURCES.findall(body))
+    points += 1.0 * max(0, body.count("-") - 1) + max(0, len(_NUMBERS.findall(body)) - 2)
+    points += 1.5 * body.count("$")  # a small writer on money knows little else
     points += 0.4 * (body.count('"') > 0) + 0.3 * body.count(";")
     points -= 2 * HOPELESS * bool(_COARSE.search(body))
     return points

@@ -14,6 +14,13 @@ _RULES = (
     (re.compile(r"\b([Aa]) (?=[aeio](?!ne\b|nce\b|u[a-z])[a-z])"), r"\1n "),
     (re.compile(r"\b([Aa])n (?=[bcdfgjklmnpqrstvwxyz][a-z])"), r"\1 "),
 )
+_QUESTION = re.compile(
+    r"\"?(?:(?:have|has|do|does|did|are|is|can|could|would|will|was|were|isn't|aren't|don't|doesn't"
+    r"|can't|won't|wouldn't|didn't) (?:you|we|they|he|she|it|i|people|students)"
+    r"|(?:why|how|where) (?:do|does|did|is|are|can|could|would|will|should)"
+    r"|what (?:do|does|did) (?:you|we|they|he|she|it|i))\b[^,;?!]*\.\Z",
+    re.IGNORECASE,
+)
 
 
 def finished(draft: SentenceCandidate, most: int) -> str:
@@ -39,6 +46,8 @@ def cut(text: str, most: int) -> str:
 def tidy(sentence: str) -> str:
     """Set spaces, the capital at the start and the lone "I" right."""
     sentence = _ruled(sentence.strip())
+    if _QUESTION.match(sentence):
+        sentence = sentence[:-1] + "?"
     for place, sign in enumerate(sentence):
         if sign.isalnum():
             return sentence[:place] + sign.upper() + sentence[place + 1 :]

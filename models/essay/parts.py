@@ -19,11 +19,15 @@ class Candidate(Protocol):
     @property
     def mask(self) -> int: ...  # noqa: D102
 
+    def favoured(self) -> dict[int, float]: ...  # noqa: D102
+
     def forbidden(self) -> list[int]: ...  # noqa: D102
 
     def accepts(self, token: int) -> bool: ...  # noqa: D102
 
-    def take(self, token: int, logp: float, gain: float) -> None: ...  # noqa: D102
+    def take(  # noqa: D102
+        self, token: int, logp: float, gain: float, *, strained: bool = False
+    ) -> None: ...
 
     def give_up(self) -> None: ...  # noqa: D102
 

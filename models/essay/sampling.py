@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -40,6 +41,14 @@ class Luck:
         return int(self._generator.integers(count))
 
 
+class Wanted(NamedTuple):
+    """A token that one row should rather draw."""
+
+    row: int
+    token: int
+    nats: float
+
+
 @dataclass(frozen=True)
 class Draw:
     """How each row draws its next token: tensors of R values."""
@@ -63,6 +72,24 @@ def keep_plausible(scores: Tensor, known: Tensor, least: float) -> None:
     """
     floor = known.amax(1, keepdim=True) + math.log(least)
     scores.sub_((known < floor) * ABSURD)
+
+
+def favour(
+    scores: Tensor, known: Tensor, wanted: Sequence[Wanted], least: float, plausible: float
+) -> None:
+    """Push single tokens, in place, of which the knowing voice gives ``least`` of its best one.
+
+    They need not be as ``plausible`` as others; what is forced needs nothing.
+    """
+    if not wanted:
+        return
+    rows, tokens, nats = zip(*wanted, strict=True)
+    at = (torch.tensor(rows, device=scores.device), torch.tensor(tokens, device=scores.device))
+    push = torch.tensor(nats, device=scores.device, dtype=scores.dtype)
+    share = known[at] - known.amax(1)[at[0]]
+    behind = share < (math.log(plausible) if plausible > 0 else -math.inf)
+    likely = (share >= math.log(least)) | (push > ABSURD)
+    scores[at] += torch.where(likely, push + ABSURD * behind, torch.zeros_like(push))
 
 
 def forbid(scores: Tensor, rows: Sequence[int], tokens: Sequence[int]) -> None:

@@ -33,7 +33,7 @@ class Seat:
     slot: int
     draft: Draft
     voices: list[Voice]
-    felt: dict[tuple[bool, int, int], int] = field(default_factory=dict)
+    felt: dict[tuple[bool, int, int, bool], int] = field(default_factory=dict)
     candidates: Sequence[Candidate] = ()
     luck: np.ndarray | None = None  # (candidates, steps)
     temperature: float = 0.0
@@ -64,14 +64,14 @@ class Seat:
         """Give the luck of a candidate's next token."""
         return 0.5 if self.luck is None else float(self.luck[n, len(self.candidates[n].tokens)])
 
-    def take(self, n: int, token: int, logp: float, gain: float) -> None:
+    def take(self, n: int, token: int, logp: float, gain: float, *, strained: bool) -> None:
         """Hand a drawn token to a candidate."""
         if not math.isfinite(logp):
             raise BrokenStep(f"no usable numbers for token {token}")
         candidate = self.candidates[n]
         if candidate.done:  # it was stuck: nothing was left to draw
             return
-        candidate.take(token, logp, gain)
+        candidate.take(token, logp, gain, strained=strained)
         if self.luck is not None and len(candidate.tokens) >= self.luck.shape[1]:
             candidate.give_up()
 

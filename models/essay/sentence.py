@@ -6,10 +6,11 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from models.essay import syntax
+from models.essay import numerals, syntax
 from models.essay.decoding import Decoding
 from models.essay.grammar import Mask
 from models.essay.lexicon import Lexicon, Speller, words_of
+from models.essay.naming import FORCE, PUSH, Naming
 from models.essay.runs import Novelty
 from models.essay.sampling import PhraseBook
 
@@ -82,8 +83,13 @@ class SentenceCandidate:
         openers: Sequence[int] = (),
         begun: str = "",
         novelty: Novelty | None = None,
+        naming: Naming | None = None,
+        unnamed: bool = False,
     ) -> None:
-        """Begin; ``openers`` are first tokens that would sound like the sentences before."""
+        """Begin; ``openers`` are first tokens that would sound like the sentences before.
+
+        ``unnamed`` asks for the topic to be named.
+        """
         self._lexicon = lexicon
         self._speller = speller
         self._book = book
@@ -91,6 +97,9 @@ class SentenceCandidate:
         self._limit = limit
         self._openers = list(openers)
         self._novelty = novelty
+        self._naming = naming
+        self._unnamed = unnamed
+        self._pending: tuple[int, ...] = ()  # tokens that end the topic's word that was begun
         self._quoted = begun.count('"') % 2 == 1
         self._must_close = False
         self._stranded = False  # inside a word that would be a stump, whatever came next
@@ -103,6 +112,7 @@ class SentenceCandidate:
         self.written = len(begun.split())  # words begun
         self.logp = 0.0
         self.gain = 0.0
+        self.strained = 0  # tokens that nobody would have drawn, had the likely ones been allowed
         self.done = False
         self.ended = False
 
@@ -122,6 +132,17 @@ class SentenceCandidate:
             return Mask.HELD
         return Mask.ENDING if self._room.final and self._room.ends(self.written) else Mask.PROSE
 
+    def favoured(self) -> dict[int, float]:
+        """Hold the topic's own words out: nats by token."""
+        if self._pending:
+            return {self._pending[0]: FORCE}
+        return dict.fromkeys(self._wanted(), PUSH)
+
+    def _wanted(self) -> dict[int, tuple[int, ...]]:
+        if self._naming is None or not self._unnamed or (self.text and not self.text[-1].isalpha()):
+            return {}
+        return self._naming.wanted((self.words or [""])[-1])
+
     def forbidden(self) -> list[int]:
         """Rule out words that would complete a 4-gram again, and content words of this sentence."""
         if not self.text:
@@ -140,6 +161,8 @@ class SentenceCandidate:
         """Refuse a token that spells no known word, copies too far, or has no place here."""
         piece = self._lexicon.texts[token]
         if self._stranded or not self._fits(piece) or not self._sits(piece):
+            return False
+        if not numerals.allows(self.text, piece) or not self._goes_on(piece):
             return False
         if self._novelty is None or self._novelty.allows(self.text, piece):
             return True
@@ -166,8 +189,24 @@ class SentenceCandidate:
             return not self._quoted
         return not (self.text.endswith('"') and piece[:1].isalnum())
 
-    def take(self, token: int, logp: float, gain: float) -> None:
-        """Add a drawn token."""
+    def _goes_on(self, piece: str) -> bool:
+        """Tell whether a name that was begun goes on as it should."""
+        if self._naming is None:
+            return True
+        before, so_far = (self._whole or [""])[-1], self._partial
+        if piece.startswith(" "):
+            if not self._naming.continues(before, _letters(so_far), whole=True):
+                return False
+            before, so_far = (words_of(so_far) or [before])[-1], ""
+        elif piece[:1].isalpha() and not self._naming.grows(_letters(so_far).lower(), piece):
+            return False
+        ended = not piece[:1].isalpha() and not piece.startswith(" ")
+        return self._naming.continues(before, _letters(so_far + piece), whole=ended)
+
+    def take(self, token: int, logp: float, gain: float, *, strained: bool = False) -> None:
+        """Add a drawn token; ``strained`` if the likelier ones were all ruled out."""
+        self._pending = self._pending[1:] if token in self._pending[:1] else self._begun_with(token)
+        self.strained += strained
         piece = self._lexicon.texts[token]
         self.tokens.append(token)
         self.text += piece
@@ -186,6 +225,13 @@ class SentenceCandidate:
         elif len(self.tokens) >= self._limit or self.written > self._room.longest:
             self.done = True
 
+    def _begun_with(self, token: int) -> tuple[int, ...]:
+        rest = self._wanted().get(token)
+        if rest is None:
+            return ()
+        self._unnamed = False
+        return rest
+
     def give_up(self) -> None:
         """Stop without an end, and without the word that was begun if it cannot be ended."""
         self.done = True
@@ -193,3 +239,8 @@ class SentenceCandidate:
             self.text = self.text[: len(self.text) - len(self._partial)]
             self.written -= self._partial.startswith(" ")
             self._partial = ""
+
+
+def _letters(piece: str) -> str:
+    found = re.match(r" ?([A-Za-z]*)", piece)
+    return found.group(1) if found else ""

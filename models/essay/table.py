@@ -9,7 +9,7 @@ there, so one that fails may be tried again with fewer essays.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import torch
@@ -17,10 +17,11 @@ from torch import Tensor
 
 from models.essay.grammar import Mask, mask_stack
 from models.essay.kernel import Kernel
+from models.essay.naming import LEAST
 from models.essay.parts import Part
 from models.essay.prompt import condition_arrays, remaining_bucket
 from models.essay.rows import Rows
-from models.essay.sampling import Draw, draw, forbid, guided, keep_plausible
+from models.essay.sampling import Draw, Wanted, draw, favour, forbid, guided, keep_plausible
 from models.essay.seat import Seat, Voice
 from models.essay.writer import Draft, Tools
 
@@ -149,7 +150,7 @@ class Table:
 
     def _place(self, seat: Seat, bare: bool, paragraph: int, left: int) -> int:
         """Find, or make, where the felt condition of a place lies."""
-        key = (bare, paragraph, remaining_bucket(left))
+        key = (bare, paragraph, remaining_bucket(left), paragraph in seat.draft.astray)
         found = seat.felt.get(key)
         if found is None:
             condition = seat.draft.condition(paragraph, left, bare=bare)
@@ -175,6 +176,12 @@ class Table:
         mixed = guided(own, bare, how.guidance)
         if how.plausible > 0:
             keep_plausible(mixed, own, how.plausible)
+        wanted = [
+            Wanted(row, token, nats)
+            for row, (seat, n) in enumerate(first)
+            for token, nats in seat.candidates[n].favoured().items()
+        ]
+        favour(mixed, own, wanted, LEAST, how.plausible)
         take = torch.tensor(
             [sources[seat.slot, -1 if seat.fresh else n] for seat, n in pairs], device=own.device
         )
@@ -183,12 +190,14 @@ class Table:
         tokens, stuck = self._choose(mixed, pairs)
         logp = own[take, tokens]
         gain = logp - bare[take, tokens]
+        strained = logp < own.amax(1)[take] + math.log(how.plausible or 1e-9)
         seats = list({seat.slot: seat for seat, _ in pairs}.values())
         self._part(seats)
         for (seat, n), dead in zip(pairs, stuck.tolist(), strict=True):
             if dead:
                 seat.candidates[n].give_up()
-        self._deal(pairs, tokens.tolist(), logp.tolist(), gain.tolist())
+        drawn = zip(tokens.tolist(), logp.tolist(), gain.tolist(), strained.tolist(), strict=True)
+        self._deal(pairs, drawn)
         for seat in seats:
             seat.hurry(how.patience)
 
@@ -225,15 +234,13 @@ class Table:
     def _deal(
         self,
         pairs: Sequence[tuple[Seat, int]],
-        tokens: Sequence[int],
-        logp: Sequence[float],
-        gain: Sequence[float],
+        drawn: Iterable[tuple[int, float, float, bool]],
     ) -> None:
         """Hand the drawn tokens out; an essay that cannot take its own is marked as failed."""
-        for (seat, n), token, p, g in zip(pairs, tokens, logp, gain, strict=True):
+        for (seat, n), (token, logp, gain, strained) in zip(pairs, drawn, strict=True):
             if seat.failed is None:
                 try:
-                    seat.take(n, token, p, g)
+                    seat.take(n, token, logp, gain, strained=strained)
                 except Exception as error:
                     seat.failed = error
 

@@ -20,6 +20,7 @@ from models.essay.decoding import Decoding
 from models.essay.judge import HOPELESS, Place, Record
 from models.essay.lexicon import Lexicon, Speller, words_of
 from models.essay.mending import finished
+from models.essay.naming import Naming
 from models.essay.opening import Opening, about, read_opening
 from models.essay.parts import Fed, Part
 from models.essay.plan import (
@@ -85,7 +86,9 @@ class Draft:
         self.plan: EssayPlan = EssayPlan(title=self.topic.title, paragraphs=())
         self._speak = speak
         self._openers: list[int] = []  # first tokens of the last two sentences
-        self._record = Record(self.topic.subject, tools.known)
+        self._naming = Naming(self.topic.subject, self.topic.title, tools.lexicon)
+        self.astray: set[int] = set()  # paragraphs whose keywords led nowhere
+        self._record = Record(self.topic.subject, tools.known, self._naming.stems)
         given = self.opening.text if self.opening else ""
         self._speller = Speller(words_of(f"{self.topic.subject} {given}"))
         shy = 0.0 if self.style in NAMING_STYLES else self.how.name_shyness
@@ -133,7 +136,9 @@ class Draft:
         felt = self.tools.prompter.condition(
             self.wish, paragraph=paragraph, paragraphs=self.paragraphs, remaining=left
         )
-        return felt.without_content() if bare else felt
+        if bare:
+            return felt.without_content()
+        return replace(felt, keywords=()) if paragraph in self.astray else felt
 
     def parts(self) -> Generator[Part, None, None]:
         """Plan, then write."""
@@ -214,7 +219,7 @@ class Draft:
             room = Room.make(
                 self.written, self.request.words, self.paragraphs - 1 - self.paragraph, self.how
             ).beyond(len(self._begun.split()))
-            place = Place(not self.text, inside == 0, self._closing)
+            place = Place(not self.text, inside == 0, self._closing and self.paragraphs > 1)
             drafts, best = yield from self._best_sentence(begin, room, place)
             draft = drafts[best]
             if not draft.tokens:  # nothing could begin here: it may begin like those before
@@ -302,6 +307,8 @@ class Draft:
                     self._openers,
                     self._begun,
                     novelty,
+                    self._naming,
+                    record.unnamed,
                 )
                 for _ in range(how.candidates)
             ]
@@ -313,6 +320,7 @@ class Draft:
             best = max(range(len(drafts)), key=scores.__getitem__)
             if scores[best] > HOPELESS:
                 break
+            self.astray.add(self.paragraph)
         return drafts, best
 
     def _novelty(self) -> Novelty | None:

@@ -8,11 +8,14 @@ import torch
 
 from models.essay import sampling
 from models.essay.sampling import (
+    ABSURD,
     Draw,
     Fatigue,
     Luck,
     PhraseBook,
+    Wanted,
     draw,
+    favour,
     forbid,
     guided,
     keep_plausible,
@@ -97,6 +100,17 @@ def test_guidance_lifts_nothing_that_the_knowing_voice_finds_absurd() -> None:
     assert int(draw(mixed, how([0.999]))) == 3
     forbid(mixed, [0, 0, 0], [0, 1, 3])
     assert int(draw(mixed, how([0.5]))) == 2, "where nothing plausible is left the rest is there"
+
+
+def test_what_is_wanted_need_not_be_plausible_but_likely_enough() -> None:
+    own = torch.tensor([[0.9, 0.09, 0.009, 0.001]]).log()
+    mixed = own.clone()
+    keep_plausible(mixed, own, 0.03)
+    favour(mixed, own, [Wanted(0, 2, 2.0), Wanted(0, 3, 2.0)], 0.005, 0.03)
+    assert float(mixed[0, 2]) == pytest.approx(float(own[0, 2]) + 2.0, abs=1e-4)
+    assert float(mixed[0, 3]) < -ABSURD, "far too unlikely"
+    favour(mixed, own, [Wanted(0, 3, 100.0)], 0.005, 0.03)
+    assert int(mixed.argmax()) == 3, "what is forced needs nothing"
 
 
 def test_luck_belongs_to_the_seed() -> None:

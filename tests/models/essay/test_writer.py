@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from transformers import PreTrainedTokenizerFast
@@ -174,6 +176,64 @@ def test_the_judge_lets_no_essay_begin_with_a_leaning_word(lexicon: Lexicon) -> 
     assert rate(lexicon, text, place=start) < rate(lexicon, text) - 1
 
 
+@pytest.mark.parametrize("begin", ["For example, ", "Another reason is that ", "First, "])
+def test_the_judge_opens_nothing_new_in_the_last_paragraph(lexicon: Lexicon, begin: str) -> None:
+    end = Place(first=False, opens=False, closing=True)
+    text = f"{begin}children study the cats daily."
+    assert rate(lexicon, text, place=end) < rate(lexicon, text) - 2
+
+
+@pytest.mark.parametrize(
+    "text", ["Dear Senator, we like cats.", "Thank you, we like cats.", "We like policy 1 daily."]
+)
+def test_the_judge_takes_no_letter_for_an_essay(lexicon: Lexicon, text: str) -> None:
+    assert rate(lexicon, text) < HOPELESS
+
+
+def test_the_judge_finds_gibberish_by_what_it_gains(lexicon: Lexicon) -> None:
+    text = "Children study the cats daily."
+    assert rate(lexicon, text, gain=2.3) < HOPELESS < rate(lexicon, text, gain=1.2)
+
+
+def test_the_judge_dislikes_words_put_for_want_of_others(lexicon: Lexicon) -> None:
+    record = Record("cats", associations())
+    draft = drafted(lexicon, "Children study the cats daily.")
+    before = record.score(draft, ROOMY, MIDDLE, HOW)
+    draft.strained = 2
+    assert record.score(draft, ROOMY, MIDDLE, HOW) < before - 2
+
+
+def test_the_judge_wants_a_hard_topic_named_once_a_paragraph(lexicon: Lexicon) -> None:
+    record = Record("photosynthesis", associations(), {stem("photosynthesis")})
+    texts = ["We study photosynthesis and the rivers.", "We study the cats and the rivers."]
+    naming, other = (drafted(lexicon, text) for text in texts)
+    record.begin_paragraph(())
+    eager = record.score(naming, ROOMY, MIDDLE, HOW) - record.score(other, ROOMY, MIDDLE, HOW)
+    record.add("They like photosynthesis.", ["they", "like", "photosynthesis"])
+    calm = record.score(naming, ROOMY, MIDDLE, HOW) - record.score(other, ROOMY, MIDDLE, HOW)
+    assert eager > calm + 2
+
+
+def test_the_judge_dislikes_a_topic_named_in_every_breath(lexicon: Lexicon) -> None:
+    record = Record("cats", associations())
+    text = "They study the cats and the rivers in the old forest daily."
+    rarely = record.score(drafted(lexicon, text), ROOMY, MIDDLE, HOW)
+    for number in range(20):
+        record.add(f"Cats{number} like cats.", [f"cats{number}", "like", "cats"])
+    assert record.score(drafted(lexicon, text), ROOMY, MIDDLE, HOW) < rarely - 2
+
+
+def test_keywords_that_lead_astray_are_dropped() -> None:
+    tools = load_version(SHIPPED, torch.device("cpu"), 1).table.tools
+    request = EssayRequest(request_id="one", topic="rivers", words=100, seed=1)
+    draft = Draft(request, tools, lambda _: None)
+    draft.wish = replace(draft.wish, plan=(("water", "boats"), ("rain", "sea")))
+    assert draft.condition(1, 50, bare=False).keywords
+    draft.astray.add(1)
+    assert not draft.condition(1, 50, bare=False).keywords
+    assert draft.condition(0, 50, bare=False).keywords
+
+
 @pytest.mark.parametrize(
     ("partial", "piece", "allowed"),
     [
@@ -225,6 +285,10 @@ def test_the_judge_refuses_coarse_words_and_wrong_lengths(lexicon: Lexicon) -> N
         (" i'm here and i know it", "I'm here and I know it"),
         (" 42 cats", "42 cats"),
         ("", ""),
+        (" do you like the cats.", "Do you like the cats?"),
+        (" why should we study.", "Why should we study?"),
+        (" should it rain, they study.", "Should it rain, they study."),
+        (" what we like is cats.", "What we like is cats."),
     ],
 )
 def test_tidy(raw: str, clean: str) -> None:
