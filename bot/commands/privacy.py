@@ -172,6 +172,7 @@ async def _forget(interaction: Interaction, say: Words) -> None:
     before = (await house.store.requests.history(user, size=1)).total
     await house.corpus.forget(user)
     numbers = await house.store.requests.forget(user)
+    house.front.forgotten(numbers)
     await house.store.ratings.forget(user)
     shelf = Shelf(house.settings.artifacts_dir)
     for number in numbers:

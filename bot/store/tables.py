@@ -35,7 +35,8 @@ metadata = MetaData(
     }
 )
 
-#: SQLite counts rows up only in an INTEGER column.
+#: SQLite counts rows up only in an INTEGER column. It gives the number of a deleted row again if
+#: not told otherwise (sqlite_autoincrement), and buttons, files and aliases still name what is gone.
 RowId = BigInteger().with_variant(Integer(), "sqlite")
 
 
@@ -94,6 +95,7 @@ requests = Table(
     Index("ix_requests_state_created_at", "state", "created_at"),
     Index("ix_requests_user_id_created_at", "user_id", "created_at"),
     Index("ix_requests_guild_id_created_at", "guild_id", "created_at"),
+    sqlite_autoincrement=True,
 )
 #: At most one running request a user, kept by the database itself; 0 is the console.
 Index(
@@ -188,6 +190,7 @@ runs = Table(
     Column("started_at", UtcTime),
     Column("finished_at", UtcTime),
     Index("ix_runs_created_at", "created_at"),
+    sqlite_autoincrement=True,
 )
 #: One waiting and one running a family, kept by the database itself.
 Index(
@@ -213,6 +216,7 @@ styles = Table(
     Column("created_at", UtcTime, nullable=False),
     Column("deleted_at", UtcTime),
     Index("ix_styles_guild_id", "guild_id"),
+    sqlite_autoincrement=True,
 )
 #: A guild has each name once in a family, whatever its capitals; a deleted style frees its name.
 Index(
@@ -244,6 +248,7 @@ documents = Table(
     Column("added_at", UtcTime, nullable=False),
     Column("removed_at", UtcTime),
     Index("uq_documents_style_id_sha256", "style_id", "sha256", unique=True),
+    sqlite_autoincrement=True,
 )
 
 offers = Table(
