@@ -17,8 +17,12 @@ from bot.commands.common import Interaction, Refusal, house_of, upload_room, wor
 from bot.commands.menu import command
 from bot.commands.mine import fitting
 from bot.files import Shelf, existing
+from bot.store import Store
 from bot.store.shapes import Artifact, Forgotten, Offer, Rating, Request
 from bot.words import Words
+
+#: How long somebody who is to be forgotten waits for what is being delivered, in seconds.
+PATIENCE = 10.0
 
 
 @command("privacy")
@@ -166,10 +170,9 @@ async def _forget(interaction: Interaction, say: Words) -> None:
     """
     house, user = house_of(interaction), interaction.user.id
     await interaction.response.defer()
-    for request in await house.store.requests.unfinished("discord"):
-        if request.user_id == user:
-            await house.worker.cancel(request.id)
-    before = (await house.store.requests.history(user, size=1)).total
+    for request in await house.store.requests.unfinished("discord", user):
+        await house.worker.cancel(request.id)
+    await _until_over(house.store, user)
     await house.corpus.forget(user)
     numbers = await house.store.requests.forget(user)
     house.front.forgotten(numbers)
@@ -177,9 +180,18 @@ async def _forget(interaction: Interaction, say: Words) -> None:
     shelf = Shelf(house.settings.artifacts_dir)
     for number in numbers:
         await asyncio.to_thread(shelf.clear, number)
-    left = (await house.store.requests.history(user, size=1)).total
-    sentence = say.count("privacy.forgotten", before - left)
+    sentence = say.count("privacy.forgotten", len(numbers))
+    if left := await house.store.requests.unfinished("discord", user):
+        sentence += " " + say.count("privacy.leaving", len(left))
     await interaction.edit_original_response(content=sentence, embed=None, view=None)
+
+
+async def _until_over(store: Store, user: int) -> None:
+    """Wait a little for what is being stopped or delivered: it would outlive its deletion."""
+    now = asyncio.get_running_loop().time
+    end = now() + PATIENCE
+    while now() < end and await store.requests.unfinished("discord", user):
+        await asyncio.sleep(0.1)
 
 
 COMMANDS: tuple[Any, ...] = (privacy,)

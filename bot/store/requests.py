@@ -18,6 +18,7 @@ from sqlalchemy import (
     select,
     update,
 )
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.parameters import SIZES, Kind
 from bot.store import mapping
@@ -156,9 +157,11 @@ class Requests(Recovery):
         found = await self._list(asked.offset(page * size).limit(size))
         return Page(tuple(found), await self._count(where))
 
-    async def unfinished(self, origin: str) -> list[Request]:
-        """List the open requests of an origin, oldest first."""
+    async def unfinished(self, origin: str, user_id: int | None = None) -> list[Request]:
+        """List the open requests of an origin, or those of a user there, oldest first."""
         asked = select(requests).where(requests.c.origin == origin, requests.c.state.in_(OPEN))
+        if user_id is not None:
+            asked = asked.where(requests.c.user_id == user_id)
         return await self._list(asked.order_by(requests.c.id))
 
     async def events(self, request_id: int) -> list[Event]:
@@ -170,9 +173,22 @@ class Requests(Recovery):
     async def forget(self, user_id: int) -> list[int]:
         """Delete a user's finished requests; return their numbers: nobody needs their files.
 
-        How many they were today is kept until the day is over, or nobody would have a quota.
+        What is not finished yet is deleted when it is. How many they were today is kept until the
+        day is over, or nobody would have a quota.
         """
-        gone = and_(requests.c.user_id == user_id, requests.c.state.in_(FINAL))
+        mine = requests.c.user_id == user_id
+        wished = update(requests).where(mine, requests.c.state.in_(OPEN))
+        async with self._db.write() as db:
+            await db.execute(wished.values(forgotten_at=self._db.clock()))
+            return await self._delete(db, mine)
+
+    async def forget_the_late(self) -> list[int]:
+        """Delete what was not finished yet when its user was forgotten; return the numbers."""
+        async with self._db.write() as db:
+            return await self._delete(db, requests.c.forgotten_at.is_not(None))
+
+    async def _delete(self, db: AsyncConnection, which: ColumnElement[bool]) -> list[int]:
+        gone = and_(which, requests.c.state.in_(FINAL))
         counted = (
             select(
                 requests.c.user_id,
@@ -184,10 +200,9 @@ class Requests(Recovery):
             .group_by(requests.c.user_id, requests.c.guild_id)
         )
         columns = ["user_id", "guild_id", "cost", "last_asked_at"]
-        async with self._db.write() as db:
-            await db.execute(insert(forgotten).from_select(columns, counted))
-            deleted = await db.execute(delete(requests).where(gone).returning(requests.c.id))
-            return sorted(deleted.scalars())
+        await db.execute(insert(forgotten).from_select(columns, counted))
+        deleted = await db.execute(delete(requests).where(gone).returning(requests.c.id))
+        return sorted(deleted.scalars())
 
     async def forgotten(self, user_id: int) -> list[Forgotten]:
         """List what is still counted of a user's deleted requests, by guild."""

@@ -35,8 +35,8 @@ metadata = MetaData(
     }
 )
 
-#: SQLite counts rows up only in an INTEGER column. It gives the number of a deleted row again if
-#: not told otherwise (sqlite_autoincrement), and buttons, files and aliases still name what is gone.
+#: SQLite counts rows up only in an INTEGER column. Unless told otherwise (sqlite_autoincrement) it
+#: gives the number of a deleted row again, and buttons, files and aliases still name what is gone.
 RowId = BigInteger().with_variant(Integer(), "sqlite")
 
 
@@ -92,6 +92,7 @@ requests = Table(
     Column("started_at", UtcTime),
     Column("heartbeat_at", UtcTime),
     Column("finished_at", UtcTime),
+    Column("forgotten_at", UtcTime),
     Index("ix_requests_state_created_at", "state", "created_at"),
     Index("ix_requests_user_id_created_at", "user_id", "created_at"),
     Index("ix_requests_guild_id_created_at", "guild_id", "created_at"),
@@ -104,6 +105,14 @@ Index(
     unique=True,
     sqlite_where=text("state = 'running' AND user_id <> 0"),
     postgresql_where=text("state = 'running' AND user_id <> 0"),
+)
+
+#: The few that were still running when their people wanted to be forgotten.
+Index(
+    "ix_requests_forgotten_at",
+    requests.c.forgotten_at,
+    sqlite_where=text("forgotten_at IS NOT NULL"),
+    postgresql_where=text("forgotten_at IS NOT NULL"),
 )
 
 #: How much people asked for, today, whose requests were deleted as they wished; gone tomorrow.

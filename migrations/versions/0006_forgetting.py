@@ -1,7 +1,8 @@
-"""Numbers that no other row ever gets again.
+"""Numbers that no other row ever gets again, and a mark for what is to be deleted when it is over.
 
-Reason: people delete what they asked for, and old buttons must not find a stranger's request.
-SQLite gives the highest number again once its row is gone, unless it is told AUTOINCREMENT.
+Reason: people delete what they asked for, also while it is being delivered, and old buttons must
+not find a stranger's request. SQLite gives the highest number again once its row is gone, unless it
+is told AUTOINCREMENT.
 """
 
 from __future__ import annotations
@@ -9,11 +10,14 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
+from migrations.columns import moment
+
 revision = "0006"
 down_revision = "0005"
 branch_labels = None
 depends_on = None
 
+WISHED = sa.text("forgotten_at IS NOT NULL")
 #: Tables whose numbers outlive their rows, and where else a number of theirs may be known.
 NUMBERED = {
     "requests": (
@@ -35,6 +39,19 @@ NUMBERED = {
 
 
 def upgrade() -> None:
+    _number()
+    op.add_column("requests", sa.Column("forgotten_at", moment()))
+    op.create_index(
+        "ix_requests_forgotten_at",
+        "requests",
+        ["forgotten_at"],
+        sqlite_where=WISHED,
+        postgresql_where=WISHED,
+    )
+
+
+def _number() -> None:
+    """Make the tables anew, with all that is in them, where they give numbers twice."""
     if op.get_bind().dialect.name != "sqlite":
         return  # a sequence never goes back
     if op.get_bind().exec_driver_sql("PRAGMA foreign_keys").scalar_one():

@@ -85,3 +85,15 @@ async def test_the_number_of_a_deleted_request_is_never_given_again(store: Store
     await store.requests.request_cancel(first.id)
     assert await store.requests.forget(1) == [first.id]
     assert (await store.requests.create(essay(2))).id > first.id
+
+
+async def test_what_is_still_running_goes_when_it_is_over(store: Store) -> None:
+    await store.requests.create(replace(essay(1), guild_id=7))
+    mine = await claim(store)
+    assert await store.requests.forget(1) == await store.requests.forget_the_late() == []
+    later = await store.requests.create(essay(1))
+    await store.requests.request_cancel(later.id)
+    await store.requests.finish(mine, None)
+    assert await store.requests.forget_the_late() == [mine.id]
+    assert await store.requests.get(later.id) is not None
+    assert [(one.guild_id, one.cost) for one in await store.requests.forgotten(1)] == [(7, 1)]
