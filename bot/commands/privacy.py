@@ -17,7 +17,7 @@ from bot.commands.common import Interaction, Refusal, house_of, upload_room, wor
 from bot.commands.menu import command
 from bot.commands.mine import fitting
 from bot.files import Shelf, existing
-from bot.store import Store
+from bot.store import Deed, Store
 from bot.store.shapes import Artifact, Forgotten, Offer, Rating, Request
 from bot.words import Words
 
@@ -70,11 +70,13 @@ async def _export(interaction: Interaction, say: Words) -> None:
     ratings = await store.ratings.by(user)
     offers = await store.offers.by(user)
     counted = await store.requests.forgotten(user)
+    deeds = await store.deeds.of(user)
     texts = {
         "requests.json": _json(records),
         "ratings.json": _json([_rating(r) for r in ratings]),
         "offers.json": _json([_offer(o) for o in offers]),
         "counted.json": _json([_counted(c) for c in counted]),
+        "admin.json": _json([_deed(d) for d in deeds]),
     }
     room = min(upload_room(interaction), limits.UPLOAD_FILES)
     taken = fitting(files, room - sum(len(text.encode()) for text in texts.values()))
@@ -148,6 +150,15 @@ def _counted(forgotten: Forgotten) -> dict[str, Any]:
     }
 
 
+def _deed(deed: Deed) -> dict[str, Any]:
+    return {
+        "what": deed.what,
+        "id": str(deed.id),
+        "guild_id": str(deed.guild_id) if deed.guild_id else None,
+        "at": deed.at.isoformat() if deed.at else None,
+    }
+
+
 def archive(texts: Mapping[str, str], files: Sequence[Artifact]) -> bytes:
     """Put the records and files into a zip."""
     buffer = io.BytesIO()
@@ -177,6 +188,7 @@ async def _forget(interaction: Interaction, say: Words) -> None:
     numbers = await house.store.requests.forget(user)
     house.front.forgotten(numbers)
     await house.store.ratings.forget(user)
+    await house.store.deeds.forget(user)
     shelf = Shelf(house.settings.artifacts_dir)
     for number in numbers:
         await asyncio.to_thread(shelf.clear, number)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.flow.fake_service import FakeService
+from tests.flow.styles import made, manager
 from tests.flow.world import World, archive, essay
 
 pytestmark = pytest.mark.usefixtures("env")
@@ -147,3 +148,19 @@ async def test_what_is_delivered_too_slowly_goes_when_it_has_arrived(
 
     await world.until_async(gone)
     await world.until(lambda: not (world.settings.artifacts_dir / "1").exists())
+
+
+async def test_what_an_admin_did_can_be_taken_away_and_is_nobodys_afterwards(world: World) -> None:
+    carol = manager(world)
+    style = await made(world, carol, essays=0)
+    await world.store.guilds.change(world.guild.id, admin_ids=[carol.id])
+    opened = await carol.slash(world.channel, "privacy")
+    packed = await carol.click(opened.response, custom_id="gwp:export")
+    with await archive(packed.response) as files:
+        deeds = json.loads(files.read("admin.json"))
+    assert [(deed["what"], deed["id"]) for deed in deeds] == [
+        ("styles", str(style.id)),
+        ("guilds", str(world.guild.id)),
+    ]
+    await forget(world, carol)
+    assert await world.store.deeds.of(carol.id) == []

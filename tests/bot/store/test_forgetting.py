@@ -6,9 +6,10 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
-from bot.store import Artifact, Store, utc_now
+from bot.store import NOBODY, Artifact, GuildSettings, NewRun, NewStyle, Store, utc_now
 from tests.bot.store.rows import album, beat, essay
 from tests.bot.store.test_queue import claim, done
+from tests.bot.store.test_styles import text
 
 
 async def test_forgetting_a_user_leaves_nothing_of_theirs(store: Store, tmp_path: Path) -> None:
@@ -97,3 +98,33 @@ async def test_what_is_still_running_goes_when_it_is_over(store: Store) -> None:
     assert await store.requests.forget_the_late() == [mine.id]
     assert await store.requests.get(later.id) is not None
     assert [(one.guild_id, one.cost) for one in await store.requests.forgotten(1)] == [(7, 1)]
+
+
+async def test_what_an_admin_did_stays_and_forgets_who_it_was(store: Store) -> None:
+    style = await store.styles.create(
+        NewStyle(guild_id=5, family="essay", name="Ours", created_by=9)
+    )
+    run = await store.runs.create(NewRun(family="essay", minutes=5, requested_by=9, guild_id=5))
+    request = await store.requests.create(essay(1))
+    assert style is not None and run is not None
+    document = await store.documents.add(text(style.id, added_by=9))
+    await store.offers.make(request.id, style.id, 1)
+    await store.offers.decide(request.id, by=9, accepted=True)
+    await store.guilds.change(5, admin_ids=[9, 8], words_max=99)
+    await store.guilds.change(6, admin_ids=[99])
+    assert document is not None
+    assert [(deed.what, deed.id, deed.guild_id) for deed in await store.deeds.of(9)] == [
+        ("styles", style.id, 5),
+        ("documents", document.id, 5),
+        ("runs", run.id, 5),
+        ("offers", request.id, 5),
+        ("guilds", 5, 5),
+    ]
+    assert await store.deeds.of(1) == []
+    await store.deeds.forget(9)
+    assert await store.deeds.of(9) == []
+    assert await store.guilds.get(5) == GuildSettings(admin_ids=(8,), words_max=99)
+    assert await store.guilds.get(6) == GuildSettings(admin_ids=(99,))
+    decided = await store.offers.get(request.id)
+    assert decided is not None and (decided.decided_by, decided.accepted) == (NOBODY, True)
+    assert (await store.runs.history())[0].requested_by == NOBODY
