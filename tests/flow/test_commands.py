@@ -171,6 +171,28 @@ async def test_a_result_stays_within_the_channel_one_can_read(world: World) -> N
     assert result.response.embeds[0].title == "On the sea"
 
 
+async def test_a_private_thread_stays_private(world: World) -> None:
+    """A thread's permissions are its parent's: they do not say who was let in."""
+    parent = world.bot.get_channel(world.channel.id)
+    assert isinstance(parent, discord.TextChannel)
+    made = await parent.create_thread(name="secret", type=discord.ChannelType.private_thread)
+    carol = world.guild.add_member(world.env.create_user("carol"))
+    for member in (world.alice, carol):
+        await made.add_user(discord.Object(member.id))
+    (thread,) = world.channel.threads
+    warden = world.guild.add_member(
+        world.env.create_user("warden"),
+        roles=[world.guild.create_role("w", permissions=discord.Permissions(manage_threads=True))],
+    )
+    number = world.number(await world.alice.slash(thread, "essay", topic="the sea", length=200))
+    await world.done(number)
+    result = await world.bob.slash(world.channel, "show", number=number)
+    assert result.ephemeral and result.response.content == NOTHING
+    for member, place in ((carol, thread), (warden, world.channel)):
+        result = await member.slash(place, "show", number=number)
+        assert result.response.embeds[0].title == "On the sea"
+
+
 # /mine
 
 
