@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,6 +24,7 @@ from bot.store import (
     Tally,
     utc_now,
 )
+from bot.store.guilds import Changes
 from tests.bot.store.rows import album, beat, essay
 from tests.bot.store.test_queue import claim, done
 
@@ -54,6 +56,31 @@ async def test_each_user_has_one_opinion(store: Store) -> None:
         await store.ratings.rate(first.id, 1, 5, "v1")
     await store.ratings.forget(1)
     assert await store.ratings.by_version() == {"v1": Tally(1, 0)}
+
+
+async def test_one_opinion_given_twice_at_once_is_one(store: Store) -> None:
+    made = await store.requests.create(essay(1))
+    for _ in range(10):
+        await asyncio.gather(*(store.ratings.rate(made.id, 1, 1, "v1") for _ in range(3)))
+        assert await store.ratings.of(made.id) == Tally(1, 0)
+        await store.ratings.forget(1)
+
+
+async def test_two_first_choices_at_once_are_both_kept(store: Store) -> None:
+    for guild in range(1, 11):
+        await asyncio.gather(
+            store.guilds.change(guild, locale="de"), store.guilds.change(guild, words_max=300)
+        )
+        assert await store.guilds.get(guild) == GuildSettings(locale="de", words_max=300)
+
+
+async def test_a_list_is_revised_as_it_is_by_then(store: Store) -> None:
+    def added(word: str) -> Changes:
+        return lambda now: {"blocked_words": (*now.blocked_words, word)}
+
+    words = [str(n) for n in range(8)]
+    await asyncio.gather(*(store.guilds.revise(5, added(word)) for word in words))
+    assert sorted((await store.guilds.get(5)).blocked_words) == words
 
 
 async def test_a_family_has_one_waiting_and_one_running(store: Store) -> None:
