@@ -110,7 +110,7 @@ class Requests(Recovery):
             _cost(mine, today) + _still_counted(gone, today),
             _cost(and_(mine, here), today) + _still_counted(and_(gone, gone_here), today),
             _cost(here, today) + _still_counted(gone_here, today),
-            select(func.max(requests.c.created_at)).where(mine).scalar_subquery(),
+            select(func.max(requests.c.created_at)).where(mine, _COUNTS).scalar_subquery(),
             select(func.max(forgotten.c.last_asked_at)).where(gone).scalar_subquery(),
         )
         async with self._db.read() as db:
@@ -193,10 +193,10 @@ class Requests(Recovery):
             select(
                 requests.c.user_id,
                 requests.c.guild_id,
-                func.sum(case((requests.c.state == State.FAILED, 0), else_=_COST)),
+                func.sum(_COST),
                 func.max(requests.c.created_at),
             )
-            .where(gone, requests.c.created_at >= _midnight(self._db.clock()))
+            .where(gone, _COUNTS, requests.c.created_at >= _midnight(self._db.clock()))
             .group_by(requests.c.user_id, requests.c.guild_id)
         )
         columns = ["user_id", "guild_id", "cost", "last_asked_at"]
@@ -234,13 +234,15 @@ def _how_many(where: ColumnElement[bool]) -> ScalarSelect[int]:
     return select(func.count()).select_from(requests).where(where).scalar_subquery()
 
 
+#: Our own failures cost nobody anything, nor do they make anybody wait.
+_COUNTS = requests.c.state != State.FAILED
 #: A record counts as many times as it has tracks.
 _COST = case((requests.c.kind == "album", requests.c.parameters["tracks"].as_integer()), else_=1)
 
 
 def _cost(where: ColumnElement[bool], since: datetime) -> ScalarSelect[int]:
-    """Count what was asked for; our own failures do not count."""
-    counted = and_(where, requests.c.created_at >= since, requests.c.state != State.FAILED)
+    """Count what was asked for."""
+    counted = and_(where, _COUNTS, requests.c.created_at >= since)
     return select(func.coalesce(func.sum(_COST), 0)).where(counted).scalar_subquery()
 
 

@@ -50,9 +50,9 @@ async def test_who_is_forgotten_keeps_the_count_of_the_day_and_nothing_else(stor
     assert await store.requests.forget(1) == []
     assert await store.requests.standing("discord", 1, 7, today) == before
     kept = await store.requests.forgotten(1)
-    assert [(one.guild_id, one.cost) for one in kept] == [(None, 1), (7, 5), (8, 0)]
+    assert [(one.guild_id, one.cost) for one in kept] == [(None, 1), (7, 5)]
     assert await store.requests.forgotten(2) == []
-    assert kept[0].last_asked_at == before.last_asked or kept[2].last_asked_at == before.last_asked
+    assert kept[0].last_asked_at == before.last_asked
 
 
 async def test_the_count_of_the_forgotten_is_gone_the_next_day(store: Store) -> None:

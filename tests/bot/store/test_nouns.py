@@ -194,6 +194,17 @@ async def test_what_people_wait_for_never_reads_every_row(sqlite_store: Store) -
             assert steps and not any(step.startswith("SCAN requests") for step in steps), steps
 
 
+async def test_a_failure_of_ours_makes_nobody_wait(store: Store) -> None:
+    first = await store.requests.create(essay(1))
+    await store.requests.fail(await claim(store), "Broken.")
+    midnight = utc_now().replace(hour=0, minute=0, second=0, microsecond=0)
+    assert (await store.requests.standing("discord", 1, None, midnight)).last_asked is None
+    second = await store.requests.create(essay(1))
+    assert second.created_at > first.created_at
+    standing = await store.requests.standing("discord", 1, None, midnight)
+    assert standing.last_asked == second.created_at
+
+
 async def test_places_follow_the_order_of_service(store: Store) -> None:
     made = [await store.requests.create(essay(user)) for user in (1, 1, 2)]
     assert [await store.requests.place(r.id) for r in made] == [0, 1, 2]
