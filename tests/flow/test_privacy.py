@@ -8,6 +8,9 @@ from typing import Any
 
 import pytest
 
+from bot.commands.run_card import face
+from bot.store import NewRun
+from bot.words import words
 from tests.flow.fake_service import FakeService
 from tests.flow.styles import made, manager
 from tests.flow.world import World, archive, essay
@@ -164,3 +167,11 @@ async def test_what_an_admin_did_can_be_taken_away_and_is_nobodys_afterwards(wor
     ]
     await forget(world, carol)
     assert await world.store.deeds.of(carol.id) == []
+
+
+async def test_a_run_of_somebody_forgotten_names_nobody(world: World) -> None:
+    await world.store.runs.create(NewRun(family="essay", minutes=5, requested_by=7))
+    await world.store.deeds.forget(7)
+    (run,) = await world.store.runs.history()
+    card = await face(world.house, words("en"), run, None, ())
+    assert "5 minutes by someone" in [field.value for field in card.embed.fields]
