@@ -105,6 +105,7 @@ class House:
             ("worker", self.worker.run()),
             ("runs", self.keeper.run()),
             ("sweeper", self.sweeper.run()),
+            ("forgetting", self.sweeper.forget_the_late()),
             ("loop watch", LoopWatch().run()),
         ):
             self._tasks[name] = asyncio.create_task(work, name=name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -33,6 +34,8 @@ LANGUAGE = "en"
 #: Documents that a run needs at the least.
 LEAST: Mapping[Family, int] = {Family.ESSAY: 20, Family.MUSIC: 2}
 LEAST_TINY = 8
+#: What a run's folder says of the documents it learns from.
+RECORD = "record.json"
 
 
 @dataclass(frozen=True)
@@ -113,6 +116,12 @@ class Corpus:
             await asyncio.to_thread(self._folder(style.id).remove)
             await self._clear_runs(style.id)
         return True
+
+    async def clear_ended_runs(self) -> None:
+        """Delete what ended runs laid out where a document of it was taken away meanwhile."""
+        for copied in await self._ended_runs():
+            if not await self._is_kept(copied):
+                await asyncio.to_thread(shutil.rmtree, copied, ignore_errors=True)
 
     async def measure(self, style: Style) -> Measure:
         """Count what a style could learn from now."""
@@ -201,10 +210,24 @@ class Corpus:
 
     async def _clear_runs(self, style_id: int) -> None:
         """Delete what ended runs of a style laid out: they could not go on with it any more."""
-        busy = {run.run_dir for run in await self._store.runs.open()}
-        for copied in self._settings.runs_dir.resolve().glob("*/corpus"):
-            if trace(copied, style_id).is_file() and str(copied.parent) not in busy:
+        for copied in await self._ended_runs():
+            if trace(copied, style_id).is_file():
                 await asyncio.to_thread(shutil.rmtree, copied, ignore_errors=True)
+
+    async def _ended_runs(self) -> list[Path]:
+        """List what was laid out for runs of styles that are over."""
+        busy = {run.run_dir for run in await self._store.runs.open()}
+        traces = self._settings.runs_dir.resolve().glob("*/corpus/.s*")
+        return [found.parent for found in traces if str(found.parent.parent) not in busy]
+
+    async def _is_kept(self, copied: Path) -> bool:
+        """Say whether the style still has all that a run laid out."""
+        record = await asyncio.to_thread(_recorded, copied.parent)
+        if "style" not in record:
+            return False  # it never began
+        kept = await self._store.documents.of(int(record["style"].removeprefix("s")))
+        there = {document.sha256 for document in kept}
+        return all(one["sha256"] in there for one in record["documents"])
 
 
 def is_below(style: Style, document: Document) -> bool:
@@ -253,6 +276,15 @@ def _remark(style: Style, document: Document) -> Sentence | None:
     if is_below(style, document):
         return Sentence("document_below", low=f"{style.minimum_mark:g}")
     return None
+
+
+def _recorded(run_dir: Path) -> dict[str, Any]:
+    """Read what a run learned from; nothing where it did not come so far."""
+    try:
+        record: dict[str, Any] = json.loads((run_dir / RECORD).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return record
 
 
 def _named(document: Document) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from bot.corpus import Corpus, least
+from bot.corpus import RECORD, Corpus, least
 from bot.sentences import Objection, Sentence
 from bot.settings import Settings
 from bot.store import Store
@@ -95,7 +95,7 @@ class Ground:
             await asyncio.to_thread(self._parent, run.family, style)
         )
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "record.json").write_text(json.dumps(record, indent=1), encoding="utf-8")
+        (folder / RECORD).write_text(json.dumps(record, indent=1), encoding="utf-8")
         await self._store.runs.set_record(run.id, record)
         return await self._store.runs.get(run.id) or run
 

@@ -145,6 +145,7 @@ class RunKeeper:
                 continue
             if stopped.state is RunState.STOPPED:
                 await self.show_end(stopped)
+                await self.corpus.clear_ended_runs()
             asked.append(stopped)
         self._wake.set()
         return asked
@@ -236,6 +237,7 @@ class RunKeeper:
         log.info("run ended", run=run.id, state=state.value, sentence=str(sentence))
         await self.show_end(run)
         self._wake.set()
+        await self.corpus.clear_ended_runs()
 
     async def _tell(self, run: Run, curve: Path | None) -> None:
         try:

@@ -1,4 +1,4 @@
-"""What is not kept for ever: old files, and what quotas count of those who were forgotten.
+"""What is not kept for ever: old files, and what is left of those who were forgotten.
 
 The requests stay, and their results can be made again from them.
 """
@@ -16,6 +16,8 @@ from bot.store import Store, utc_now
 log = structlog.get_logger(__name__)
 
 SWEEP_SECONDS = 6 * 3600.0
+#: How soon something goes that was still being delivered when its person was forgotten.
+LATE_SECONDS = 30.0
 
 
 class Sweeper:
@@ -37,6 +39,16 @@ class Sweeper:
             except Exception:
                 log.exception("sweeping failed")
             await asyncio.sleep(min(SWEEP_SECONDS, _until_midnight(utc_now())))
+
+    async def forget_the_late(self) -> None:
+        """Delete for ever, soon after it ends, what could not be deleted when that was wished."""
+        while True:
+            try:
+                for number in await self._store.requests.forget_the_late():
+                    await asyncio.to_thread(self._shelf.clear, number)
+            except Exception:
+                log.exception("forgetting failed")
+            await asyncio.sleep(LATE_SECONDS)
 
     async def sweep(self) -> int:
         """Clear away the files of requests that are over and old; return of how many."""

@@ -124,6 +124,7 @@ def may_see(interaction: Interaction, request: Request) -> bool:
 
     One guild never sees what belongs to another. In its own guild a result is seen by its owner
     and by those who can read the channel it was asked in; elsewhere by its owner in a DM only.
+    Who is in a private thread sees it there, and who manages threads everywhere.
     """
     mine = request.user_id == interaction.user.id
     if request.guild_id is None:
@@ -138,7 +139,13 @@ def may_see(interaction: Interaction, request: Request) -> bool:
     if guild is None or request.channel_id is None or not isinstance(member, discord.Member):
         return False
     channel = guild.get_channel_or_thread(request.channel_id)
-    return channel is not None and channel.permissions_for(member).read_messages
+    if channel is None:
+        return False
+    may = channel.permissions_for(member)
+    if isinstance(channel, discord.Thread) and channel.is_private():
+        # These are its parent's, and nobody tells us who has been let into the thread.
+        return may.read_messages and may.manage_threads
+    return may.read_messages
 
 
 def may_manage(interaction: Interaction, request: Request) -> bool:

@@ -17,8 +17,12 @@ from bot.commands.common import Interaction, Refusal, house_of, upload_room, wor
 from bot.commands.menu import command
 from bot.commands.mine import fitting
 from bot.files import Shelf, existing
+from bot.store import Deed, Store
 from bot.store.shapes import Artifact, Forgotten, Offer, Rating, Request
 from bot.words import Words
+
+#: How long somebody who is to be forgotten waits for what is being delivered, in seconds.
+PATIENCE = 10.0
 
 
 @command("privacy")
@@ -66,11 +70,13 @@ async def _export(interaction: Interaction, say: Words) -> None:
     ratings = await store.ratings.by(user)
     offers = await store.offers.by(user)
     counted = await store.requests.forgotten(user)
+    deeds = await store.deeds.of(user)
     texts = {
         "requests.json": _json(records),
         "ratings.json": _json([_rating(r) for r in ratings]),
         "offers.json": _json([_offer(o) for o in offers]),
         "counted.json": _json([_counted(c) for c in counted]),
+        "admin.json": _json([_deed(d) for d in deeds]),
     }
     room = min(upload_room(interaction), limits.UPLOAD_FILES)
     taken = fitting(files, room - sum(len(text.encode()) for text in texts.values()))
@@ -144,6 +150,15 @@ def _counted(forgotten: Forgotten) -> dict[str, Any]:
     }
 
 
+def _deed(deed: Deed) -> dict[str, Any]:
+    return {
+        "what": deed.what,
+        "id": str(deed.id),
+        "guild_id": str(deed.guild_id) if deed.guild_id else None,
+        "at": deed.at.isoformat() if deed.at else None,
+    }
+
+
 def archive(texts: Mapping[str, str], files: Sequence[Artifact]) -> bytes:
     """Put the records and files into a zip."""
     buffer = io.BytesIO()
@@ -166,19 +181,29 @@ async def _forget(interaction: Interaction, say: Words) -> None:
     """
     house, user = house_of(interaction), interaction.user.id
     await interaction.response.defer()
-    for request in await house.store.requests.unfinished("discord"):
-        if request.user_id == user:
-            await house.worker.cancel(request.id)
-    before = (await house.store.requests.history(user, size=1)).total
+    for request in await house.store.requests.unfinished("discord", user):
+        await house.worker.cancel(request.id)
+    await _until_over(house.store, user)
     await house.corpus.forget(user)
     numbers = await house.store.requests.forget(user)
+    house.front.forgotten(numbers)
     await house.store.ratings.forget(user)
+    await house.store.deeds.forget(user)
     shelf = Shelf(house.settings.artifacts_dir)
     for number in numbers:
         await asyncio.to_thread(shelf.clear, number)
-    left = (await house.store.requests.history(user, size=1)).total
-    sentence = say.count("privacy.forgotten", before - left)
+    sentence = say.count("privacy.forgotten", len(numbers))
+    if left := await house.store.requests.unfinished("discord", user):
+        sentence += " " + say.count("privacy.leaving", len(left))
     await interaction.edit_original_response(content=sentence, embed=None, view=None)
+
+
+async def _until_over(store: Store, user: int) -> None:
+    """Wait a little for what is being stopped or delivered: it would outlive its deletion."""
+    now = asyncio.get_running_loop().time
+    end = now() + PATIENCE
+    while now() < end and await store.requests.unfinished("discord", user):
+        await asyncio.sleep(0.1)
 
 
 COMMANDS: tuple[Any, ...] = (privacy,)

@@ -16,7 +16,7 @@ from discord.utils import format_dt, utcnow
 from bot import cards, limits
 from bot.cards import AMBER, GREEN, GREY, RED, plain
 from bot.sentences import Sentence
-from bot.store.shapes import Run, RunState
+from bot.store.shapes import NOBODY, Run, RunState
 from bot.verdicts import Verdict, judge
 from bot.words import Words, words
 
@@ -166,7 +166,8 @@ def _figures(say: Words, run: Run) -> list[tuple[str, str]]:
         found.append((say("train.learns"), learned))
     if run.version:
         found.append((say("train.new"), run.version))
-    who = f"<@{run.requested_by}>"
+    known = run.requested_by != NOBODY  # else they wished to be forgotten
+    who = f"<@{run.requested_by}>" if known else say("train.nobody")
     found.append((say("train.asked"), say.count("train.minutes", run.minutes, who=who)))
     return found
 

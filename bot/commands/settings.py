@@ -25,6 +25,7 @@ from bot.commands.suggestions import Suggest, forgiving, styles_for
 from bot.filters import shows
 from bot.parameters import FAMILY, Kind
 from bot.patterns import Soundness, examine
+from bot.store.guilds import Changes
 from bot.store.shapes import GuildSettings
 from bot.store.styles import pick
 from bot.words import LOCALES, words
@@ -63,9 +64,7 @@ async def channel(
     elif channel is None:
         raise Refusal("settings.which_channel")
     else:
-        chosen = await _chosen(interaction)
-        listed = _changed(chosen.allowed_channels, channel.id, action)
-        await _save(interaction, allowed_channels=listed)
+        await _revise(interaction, _lists(action, allowed_channels=channel.id))
 
 
 @settings.sub("limits")
@@ -138,20 +137,16 @@ async def filter_(
     pattern: app_commands.Range[str, 1, FILTER_LIMIT] | None = None,
 ) -> None:
     """Block a word or a pattern."""
-    chosen = await _chosen(interaction)
-    changes: dict[str, Any] = {}
-    if word is not None:
-        if action == "add" and not shows(word):
-            raise Refusal("settings.word_unseen")
-        changes["blocked_words"] = _changed(chosen.blocked_words, word, action)
-    if pattern is not None:
-        if action == "add":
-            await _require_sound(interaction, pattern)
-        changes["blocked_patterns"] = _changed(chosen.blocked_patterns, pattern, action)
-    if changes:
-        await _save(interaction, **changes)
+    if word is None and pattern is None:
+        listed = filters(words_for(interaction), await _chosen(interaction))
+        await whisper(interaction, limits.clip(listed, limits.CONTENT))
         return
-    await whisper(interaction, limits.clip(filters(words_for(interaction), chosen), limits.CONTENT))
+    if action == "add":
+        if word is not None and not shows(word):
+            raise Refusal("settings.word_unseen")
+        if pattern is not None:
+            await _require_sound(interaction, pattern)
+    await _revise(interaction, _lists(action, blocked_words=word, blocked_patterns=pattern))
 
 
 async def _require_sound(interaction: Interaction, pattern: str) -> None:
@@ -194,17 +189,20 @@ async def admin(
     """Choose who else may change these settings; only those who manage the server may."""
     if not interaction.permissions.manage_guild:
         raise Refusal("reply.admin_only")
-    chosen = await _chosen(interaction)
-    changes: dict[str, Any] = {}
-    if member is not None:
-        changes["admin_ids"] = _changed(chosen.admin_ids, member.id, action)
-    if role is not None:
-        changes["admin_roles"] = _changed(chosen.admin_roles, role.id, action)
-    await _save(interaction, **changes)
+    person, group = (one.id if one is not None else None for one in (member, role))
+    await _revise(interaction, _lists(action, admin_ids=person, admin_roles=group))
 
 
 async def _chosen(interaction: Interaction) -> GuildSettings:
     return await house_of(interaction).store.guilds.get(interaction.guild_id)
+
+
+def _lists(action: str, **entries: int | str | None) -> Changes:
+    """Add an entry to each list that one is given for, or remove it there."""
+    given = {name: entry for name, entry in entries.items() if entry is not None}
+    return lambda now: {
+        name: _changed(getattr(now, name), entry, action) for name, entry in given.items()
+    }
 
 
 def _changed(listed: tuple[Any, ...], entry: Any, action: str) -> tuple[Any, ...]:
@@ -218,10 +216,15 @@ def _changed(listed: tuple[Any, ...], entry: Any, action: str) -> tuple[Any, ...
 
 
 async def _save(interaction: Interaction, **changes: Any) -> None:
+    await _revise(interaction, lambda _: changes)
+
+
+async def _revise(interaction: Interaction, changes: Changes) -> None:
+    """Change what is chosen at that moment: others may be changing it, too."""
     assert interaction.guild_id is not None
     say = words_for(interaction)
     try:
-        chosen = await house_of(interaction).store.guilds.change(interaction.guild_id, **changes)
+        chosen = await house_of(interaction).store.guilds.revise(interaction.guild_id, changes)
     except ValidationError as wrong:
         raise Refusal("reply.not_number", value=str(wrong.errors()[0]["input"])[:40]) from wrong
     await whisper(interaction, say("settings.saved"), embed=overview(say, chosen))

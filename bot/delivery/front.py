@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, cast
@@ -61,6 +61,10 @@ class DiscordFrontEnd:
     def withdrawn(self, request_id: int) -> None:
         """Say nothing about a request any more: its person has been answered otherwise."""
         self._messages.withdrawn(request_id)
+
+    def forgotten(self, request_ids: Iterable[int]) -> None:
+        """Remember nothing of requests that are deleted."""
+        self._messages.forgotten(request_ids)
 
     async def close(self) -> None:
         """Stop the edits that still wait for their turn."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Iterable
 from typing import Any, cast
 
 import discord
@@ -35,8 +36,9 @@ class Messages:
     def acknowledged(self, request_id: int, message_id: int | None) -> None:
         """Take note of the message that acknowledged a request."""
         known = self._ack(request_id)
-        if not known.done():
-            known.set_result(message_id)
+        if known.done():
+            known = self._acks[request_id] = asyncio.get_running_loop().create_future()
+        known.set_result(message_id)
 
     def withdrawn(self, request_id: int) -> None:
         """Say nothing about a request any more: its person has been answered otherwise."""
@@ -44,6 +46,12 @@ class Messages:
         self._mute[request_id] = None
         while len(self._mute) > _REMEMBERED:
             self._mute.popitem(last=False)
+
+    def forgotten(self, request_ids: Iterable[int]) -> None:
+        """Remember nothing of requests that are deleted."""
+        for number in request_ids:
+            self._acks.pop(number, None)
+            self._mute.pop(number, None)
 
     def _ack(self, request_id: int) -> asyncio.Future[int | None]:
         known = self._acks.get(request_id)

@@ -10,6 +10,7 @@ from sqlalchemy.exc import DBAPIError
 
 from bot.store.artifacts import Artifacts
 from bot.store.database import Database, StoreError, connect, unreachable
+from bot.store.deeds import Deed, Deeds
 from bot.store.documents import Documents
 from bot.store.guilds import Guilds
 from bot.store.offers import Offers
@@ -57,6 +58,7 @@ __all__ = [
     "OPEN",
     "SAMPLE",
     "Artifact",
+    "Deed",
     "Document",
     "Event",
     "Forgotten",
@@ -97,6 +99,7 @@ class Store:
         self.styles = Styles(database)
         self.documents = Documents(database)
         self.offers = Offers(database)
+        self.deeds = Deeds(database)
 
     @classmethod
     async def open(cls, url: str, *, clock: Callable[[], datetime] = utc_now) -> Store:

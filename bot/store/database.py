@@ -9,7 +9,8 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import make_url
+from sqlalchemy import Table, make_url
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, DBAPIError, InvalidRequestError, NoSuchModuleError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
@@ -63,6 +64,10 @@ class Database:
     def is_postgres(self) -> bool:
         """Whether rows can be locked one by one."""
         return self.engine.dialect.name == "postgresql"
+
+    def insert(self, table: Table) -> postgresql.Insert | sqlite.Insert:
+        """Begin an INSERT that can say what to do where the row is there already."""
+        return postgresql.insert(table) if self.is_postgres else sqlite.insert(table)
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from sqlalchemy import delete, insert, select, update
+from collections.abc import Callable, Mapping
+
+from sqlalchemy import delete, select, update
 
 from bot.store.database import Database
 from bot.store.shapes import GuildSettings
 from bot.store.tables import guilds
+
+#: Says what changes of the choices there are.
+Changes = Callable[[GuildSettings], Mapping[str, object]]
 
 
 class Guilds:
@@ -26,17 +31,21 @@ class Guilds:
 
     async def change(self, guild_id: int, **changes: object) -> GuildSettings:
         """Change some of a guild's choices; raise pydantic's ValidationError for a wrong one."""
+        return await self.revise(guild_id, lambda _: changes)
+
+    async def revise(self, guild_id: int, changes: Changes) -> GuildSettings:
+        """Change choices by what they are now: nobody else changes them in between."""
         now = self._db.clock()
+        mine = guilds.c.id == guild_id
+        # A row that is not there yet cannot be locked.
+        empty = self._db.insert(guilds).values(id=guild_id, settings={}, updated_at=now)
         async with self._db.write() as db:
-            mine = guilds.c.id == guild_id
+            await db.execute(empty.on_conflict_do_nothing())
             asked = select(guilds.c.settings).where(mine).with_for_update()
-            chosen = (await db.execute(asked)).scalar_one_or_none()
-            settings = GuildSettings.model_validate({**(chosen or {}), **changes})
+            chosen = GuildSettings.model_validate((await db.execute(asked)).scalar_one())
+            settings = GuildSettings.model_validate({**chosen.model_dump(), **changes(chosen)})
             values = {"settings": settings.model_dump(mode="json"), "updated_at": now}
-            if chosen is None:
-                await db.execute(insert(guilds).values(id=guild_id, **values))
-            else:
-                await db.execute(update(guilds).where(mine).values(**values))
+            await db.execute(update(guilds).where(mine).values(**values))
         return settings
 
     async def forget(self, guild_id: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from sqlalchemy import case, delete, func, insert, select, update
+from sqlalchemy import case, delete, func, select
 
 from bot.store import mapping
 from bot.store.database import Database
@@ -51,16 +51,11 @@ class Ratings:
         """Record +1 or -1, in place of an earlier opinion."""
         if value not in (-1, 1):
             raise ValueError("a rating is +1 or -1")
-        mine = (ratings.c.request_id == request_id) & (ratings.c.user_id == user_id)
         values = {"value": value, "model_version": model_version, "at": self._db.clock()}
+        new = self._db.insert(ratings).values(request_id=request_id, user_id=user_id, **values)
+        mine = new.on_conflict_do_update(index_elements=["request_id", "user_id"], set_=values)
         async with self._db.write() as db:
-            changed = await db.execute(
-                update(ratings).where(mine).values(**values).returning(ratings)
-            )
-            row = changed.one_or_none()
-            if row is None:
-                new = insert(ratings).values(request_id=request_id, user_id=user_id, **values)
-                row = (await db.execute(new.returning(ratings))).one()
+            row = (await db.execute(mine.returning(ratings))).one()
         return mapping.rating(row)
 
     async def of(self, request_id: int) -> Tally:

@@ -18,6 +18,7 @@ from sqlalchemy import (
     select,
     update,
 )
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.parameters import SIZES, Kind
 from bot.store import mapping
@@ -109,7 +110,7 @@ class Requests(Recovery):
             _cost(mine, today) + _still_counted(gone, today),
             _cost(and_(mine, here), today) + _still_counted(and_(gone, gone_here), today),
             _cost(here, today) + _still_counted(gone_here, today),
-            select(func.max(requests.c.created_at)).where(mine).scalar_subquery(),
+            select(func.max(requests.c.created_at)).where(mine, _COUNTS).scalar_subquery(),
             select(func.max(forgotten.c.last_asked_at)).where(gone).scalar_subquery(),
         )
         async with self._db.read() as db:
@@ -156,9 +157,11 @@ class Requests(Recovery):
         found = await self._list(asked.offset(page * size).limit(size))
         return Page(tuple(found), await self._count(where))
 
-    async def unfinished(self, origin: str) -> list[Request]:
-        """List the open requests of an origin, oldest first."""
+    async def unfinished(self, origin: str, user_id: int | None = None) -> list[Request]:
+        """List the open requests of an origin, or those of a user there, oldest first."""
         asked = select(requests).where(requests.c.origin == origin, requests.c.state.in_(OPEN))
+        if user_id is not None:
+            asked = asked.where(requests.c.user_id == user_id)
         return await self._list(asked.order_by(requests.c.id))
 
     async def events(self, request_id: int) -> list[Event]:
@@ -170,24 +173,36 @@ class Requests(Recovery):
     async def forget(self, user_id: int) -> list[int]:
         """Delete a user's finished requests; return their numbers: nobody needs their files.
 
-        How many they were today is kept until the day is over, or nobody would have a quota.
+        What is not finished yet is deleted when it is. How many they were today is kept until the
+        day is over, or nobody would have a quota.
         """
-        gone = and_(requests.c.user_id == user_id, requests.c.state.in_(FINAL))
+        mine = requests.c.user_id == user_id
+        wished = update(requests).where(mine, requests.c.state.in_(OPEN))
+        async with self._db.write() as db:
+            await db.execute(wished.values(forgotten_at=self._db.clock()))
+            return await self._delete(db, mine)
+
+    async def forget_the_late(self) -> list[int]:
+        """Delete what was not finished yet when its user was forgotten; return the numbers."""
+        async with self._db.write() as db:
+            return await self._delete(db, requests.c.forgotten_at.is_not(None))
+
+    async def _delete(self, db: AsyncConnection, which: ColumnElement[bool]) -> list[int]:
+        gone = and_(which, requests.c.state.in_(FINAL))
         counted = (
             select(
                 requests.c.user_id,
                 requests.c.guild_id,
-                func.sum(case((requests.c.state == State.FAILED, 0), else_=_COST)),
+                func.sum(_COST),
                 func.max(requests.c.created_at),
             )
-            .where(gone, requests.c.created_at >= _midnight(self._db.clock()))
+            .where(gone, _COUNTS, requests.c.created_at >= _midnight(self._db.clock()))
             .group_by(requests.c.user_id, requests.c.guild_id)
         )
         columns = ["user_id", "guild_id", "cost", "last_asked_at"]
-        async with self._db.write() as db:
-            await db.execute(insert(forgotten).from_select(columns, counted))
-            deleted = await db.execute(delete(requests).where(gone).returning(requests.c.id))
-            return sorted(deleted.scalars())
+        await db.execute(insert(forgotten).from_select(columns, counted))
+        deleted = await db.execute(delete(requests).where(gone).returning(requests.c.id))
+        return sorted(deleted.scalars())
 
     async def forgotten(self, user_id: int) -> list[Forgotten]:
         """List what is still counted of a user's deleted requests, by guild."""
@@ -219,13 +234,15 @@ def _how_many(where: ColumnElement[bool]) -> ScalarSelect[int]:
     return select(func.count()).select_from(requests).where(where).scalar_subquery()
 
 
+#: Our own failures cost nobody anything, nor do they make anybody wait.
+_COUNTS = requests.c.state != State.FAILED
 #: A record counts as many times as it has tracks.
 _COST = case((requests.c.kind == "album", requests.c.parameters["tracks"].as_integer()), else_=1)
 
 
 def _cost(where: ColumnElement[bool], since: datetime) -> ScalarSelect[int]:
-    """Count what was asked for; our own failures do not count."""
-    counted = and_(where, requests.c.created_at >= since, requests.c.state != State.FAILED)
+    """Count what was asked for."""
+    counted = and_(where, _COUNTS, requests.c.created_at >= since)
     return select(func.coalesce(func.sum(_COST), 0)).where(counted).scalar_subquery()
 
 

@@ -51,9 +51,11 @@ async def migrate(url: str, target: str = "head") -> str:
     """Bring a database to a version, from empty or from any older one; return its name."""
     engine = connect(url)
     try:
-        async with engine.begin() as connection:
-            await connection.run_sync(upgrade, target)
-            return await connection.run_sync(revision) or ""
+        async with engine.connect() as connection:
+            await connection.execution_options(foreign_keys=False)
+            async with connection.begin():
+                await connection.run_sync(upgrade, target)
+                return await connection.run_sync(revision) or ""
     except (DBAPIError, OSError) as error:
         raise unreachable(error) from error
     finally:

@@ -74,5 +74,8 @@ def _prepare(connection: Any, _record: object) -> None:
 def _begin(connection: Connection) -> None:
     # A transaction that reads first and writes later fails at once when another one wrote in
     # between, whatever the timeout; a writer therefore takes its lock at the start.
-    writes = connection.get_execution_options().get("writes", True)
+    options = connection.get_execution_options()
+    if not options.get("foreign_keys", True):  # inside a transaction it would change nothing
+        connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
+    writes = options.get("writes", True)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

@@ -35,7 +35,8 @@ metadata = MetaData(
     }
 )
 
-#: SQLite counts rows up only in an INTEGER column.
+#: SQLite counts rows up only in an INTEGER column. Unless told otherwise (sqlite_autoincrement) it
+#: gives the number of a deleted row again, and buttons, files and aliases still name what is gone.
 RowId = BigInteger().with_variant(Integer(), "sqlite")
 
 
@@ -91,9 +92,11 @@ requests = Table(
     Column("started_at", UtcTime),
     Column("heartbeat_at", UtcTime),
     Column("finished_at", UtcTime),
+    Column("forgotten_at", UtcTime),
     Index("ix_requests_state_created_at", "state", "created_at"),
     Index("ix_requests_user_id_created_at", "user_id", "created_at"),
     Index("ix_requests_guild_id_created_at", "guild_id", "created_at"),
+    sqlite_autoincrement=True,
 )
 #: At most one running request a user, kept by the database itself; 0 is the console.
 Index(
@@ -102,6 +105,14 @@ Index(
     unique=True,
     sqlite_where=text("state = 'running' AND user_id <> 0"),
     postgresql_where=text("state = 'running' AND user_id <> 0"),
+)
+
+#: The few that were still running when their people wanted to be forgotten.
+Index(
+    "ix_requests_forgotten_at",
+    requests.c.forgotten_at,
+    sqlite_where=text("forgotten_at IS NOT NULL"),
+    postgresql_where=text("forgotten_at IS NOT NULL"),
 )
 
 #: How much people asked for, today, whose requests were deleted as they wished; gone tomorrow.
@@ -188,6 +199,7 @@ runs = Table(
     Column("started_at", UtcTime),
     Column("finished_at", UtcTime),
     Index("ix_runs_created_at", "created_at"),
+    sqlite_autoincrement=True,
 )
 #: One waiting and one running a family, kept by the database itself.
 Index(
@@ -213,6 +225,7 @@ styles = Table(
     Column("created_at", UtcTime, nullable=False),
     Column("deleted_at", UtcTime),
     Index("ix_styles_guild_id", "guild_id"),
+    sqlite_autoincrement=True,
 )
 #: A guild has each name once in a family, whatever its capitals; a deleted style frees its name.
 Index(
@@ -244,6 +257,7 @@ documents = Table(
     Column("added_at", UtcTime, nullable=False),
     Column("removed_at", UtcTime),
     Index("uq_documents_style_id_sha256", "style_id", "sha256", unique=True),
+    sqlite_autoincrement=True,
 )
 
 offers = Table(

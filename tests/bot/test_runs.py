@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import psutil
 import pytest
 
 from bot import priority
+from bot.corpus import Corpus
 from bot.intake import read
 from bot.run_ground import RunRefused, training_command
 from bot.settings import Settings
@@ -20,8 +21,10 @@ from bot.training_process import TrainingProcess
 from models.client import GenerationRefused, GenerationUnavailable
 from models.contract import Family
 from models.registry import Registry
-from tests.bot.classroom import essays_zip
+from tests.bot.classroom import essay_text, essays_zip
 from tests.bot.office import Office
+
+Erase = Callable[[Corpus], Awaitable[object]]
 
 
 @pytest.fixture
@@ -210,6 +213,42 @@ async def test_a_card_that_cannot_be_shown_disturbs_nothing(office: Office) -> N
     office.board.rude = True
     run = await office.end_of(await office.begin("promote"))
     assert run.state is RunState.PROMOTED
+
+
+async def nothing(_: Corpus) -> None:
+    """Take no document away."""
+
+
+async def remove_one(corpus: Corpus) -> None:
+    document = await corpus._store.documents.get(1)
+    assert document is not None and await corpus.remove(document)
+
+
+async def forget_who_gave_one(corpus: Corpus) -> None:
+    await corpus.forget(7)
+
+
+@pytest.mark.parametrize(
+    ("take_away", "kept"), [(nothing, True), (remove_one, False), (forget_who_gave_one, False)]
+)
+async def test_what_is_taken_away_during_a_run_leaves_no_copy_when_it_ends(
+    office: Office, sqlite_store: Store, take_away: Erase, kept: bool
+) -> None:
+    new = NewStyle(guild_id=2, family="essay", name="Ours", created_by=1)
+    style = await sqlite_store.styles.create(new)
+    assert style is not None
+    corpus = office.keeper.corpus
+    await corpus.add(style, [read("class.zip", essays_zip(8))], by=1)
+    await corpus.add(style, [read("given.txt", essay_text(99).encode())], by=7, request_id=3)
+    office.teach("wait")
+    run = await office.keeper.start(Family.ESSAY, 5, by=1, style=style, preset="tiny")
+    run = await office.until(run, lambda now: now.pid and now.record)
+    copied = Path(str(run.run_dir)) / "corpus"
+    await take_away(corpus)
+    assert copied.exists(), "it is being read"
+    await office.keeper.stop(Family.ESSAY, run.id)
+    await office.until(run, lambda now: now.finished_at and not office.keeper._watches)
+    assert copied.exists() is kept
 
 
 async def test_a_style_is_trained_on_its_documents_from_its_own_version(

@@ -1,11 +1,8 @@
-"""Everything that is not making: /show, /mine, /about, /privacy, and sync."""
+"""Everything that is not making: /show, /mine, /about, and sync."""
 
 from __future__ import annotations
 
-import io
-import json
 import os
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +15,11 @@ from bot.commands import mine
 from bot.commands.sync import register
 from models.contract import Family
 from tests.flow.fake_service import FakeService
-from tests.flow.world import World, buttons, essay
+from tests.flow.world import World, archive, buttons, essay
 
 pytestmark = pytest.mark.usefixtures("env")
 
 NOTHING = "I have no result with that number that you may see."
-
-
-async def archive(message: Any) -> zipfile.ZipFile:
-    return zipfile.ZipFile(io.BytesIO(await message.attachments[0].read()))
 
 
 # /show
@@ -178,6 +171,28 @@ async def test_a_result_stays_within_the_channel_one_can_read(world: World) -> N
     assert result.response.embeds[0].title == "On the sea"
 
 
+async def test_a_private_thread_stays_private(world: World) -> None:
+    """A thread's permissions are its parent's: they do not say who was let in."""
+    parent = world.bot.get_channel(world.channel.id)
+    assert isinstance(parent, discord.TextChannel)
+    made = await parent.create_thread(name="secret", type=discord.ChannelType.private_thread)
+    carol = world.guild.add_member(world.env.create_user("carol"))
+    for member in (world.alice, carol):
+        await made.add_user(discord.Object(member.id))
+    (thread,) = world.channel.threads
+    warden = world.guild.add_member(
+        world.env.create_user("warden"),
+        roles=[world.guild.create_role("w", permissions=discord.Permissions(manage_threads=True))],
+    )
+    number = world.number(await world.alice.slash(thread, "essay", topic="the sea", length=200))
+    await world.done(number)
+    result = await world.bob.slash(world.channel, "show", number=number)
+    assert result.ephemeral and result.response.content == NOTHING
+    for member, place in ((carol, thread), (warden, world.channel)):
+        result = await member.slash(place, "show", number=number)
+        assert result.response.embeds[0].title == "On the sea"
+
+
 # /mine
 
 
@@ -255,80 +270,6 @@ async def test_about_hands_over_the_cards_of_the_live_models(world: World, tmp_p
     assert (await file.read()).startswith(b"# What the writer can do")
     none = await world.bob.click(result.response, custom_id="gwa:card:beat")
     assert none.ephemeral and none.response.content == "There is no card of that model here."
-
-
-# /privacy
-
-
-async def test_privacy_exports_everything_and_only_ones_own(world: World) -> None:
-    message = await world.bob.send(world.channel, "My secret is older than the sea.")
-    asked = await world.alice.context_menu(world.channel, "Continue as essay", message)
-    number = world.number(asked)
-    await world.done(number)
-    await world.store.ratings.rate(number, world.alice.id, -1, "essay-test")
-    result = await world.alice.slash(world.channel, "privacy")
-    assert result.ephemeral and "That is 1 request so far." in result.response.embeds[0].description
-    packed = await world.alice.click(result.response, custom_id="gwp:export")
-    assert packed.ephemeral
-    with await archive(packed.response) as files:
-        assert f"files/essay-{number}.docx" in files.namelist()
-        text = files.read("requests.json").decode()
-        (rating,) = json.loads(files.read("ratings.json"))
-    assert (rating["id"], rating["value"]) == (number, -1)
-    records = json.loads(text)
-    assert records[0]["asked"]["topic"] == "My secret is older than the sea"
-    assert records[0]["asked"]["opening"] == "My secret is older than the sea."
-    assert records[0]["result"]["text"].startswith("The sea")
-    assert "token" not in records[0] and "simcord_interaction" not in text
-    other = await world.bob.slash(world.channel, "privacy")
-    packed = await world.bob.click(other.response, custom_id="gwp:export")
-    with await archive(packed.response) as files:
-        assert json.loads(files.read("requests.json")) == []
-
-
-async def test_privacy_forgets_after_a_second_word(world: World, service: FakeService) -> None:
-    number = await essay(world)
-    shelf = world.settings.artifacts_dir / str(number)
-    await world.alice.click(
-        world.message(await world.request(number)), custom_id=f"gw:file:{number}"
-    )
-    assert (shelf / f"essay-{number}.pdf").exists()
-    await world.store.ratings.rate(number, world.alice.id, 1, "v")
-    service.go.clear()
-    await world.ask(world.alice, "essay", topic="the moon")
-    result = await world.alice.slash(world.channel, "privacy")
-    await world.alice.click(result.response, custom_id="gwp:forget")
-    assert result.response.content.startswith("This deletes all")
-    await world.alice.click(result.response, custom_id="gwp:keep")
-    assert result.response.content == "Nothing was deleted."
-    assert (await world.store.requests.history(world.alice.id)).total == 2
-
-    result = await world.alice.slash(world.channel, "privacy")
-    await world.alice.click(result.response, custom_id="gwp:forget")
-    await world.alice.click(result.response, custom_id="gwp:sure")
-    assert result.response.content.startswith("Done:")
-    assert await world.store.requests.get(number) is None
-    assert not shelf.exists()
-    assert (await world.store.ratings.by_version()) == {}
-
-
-async def test_being_forgotten_gives_nobody_another_quota(world: World) -> None:
-    await world.store.guilds.change(world.guild.id, user_daily_limit=1)
-    await essay(world)
-    result = await world.alice.slash(world.channel, "privacy")
-    assert "until midnight (UTC), how much you asked for" in result.response.embeds[0].description
-    await world.alice.click(result.response, custom_id="gwp:forget")
-    assert "until midnight (UTC)" in result.response.content
-    await world.alice.click(result.response, custom_id="gwp:sure")
-    assert result.response.content.startswith("Done: 1 request")
-    assert (await world.store.requests.history(world.alice.id)).total == 0
-    refused = await world.alice.slash(world.channel, "essay", topic="the moon")
-    assert refused.ephemeral and "today" in refused.response.content
-    again = await world.alice.slash(world.channel, "privacy")
-    packed = await world.alice.click(again.response, custom_id="gwp:export")
-    with await archive(packed.response) as files:
-        (counted,) = json.loads(files.read("counted.json"))
-    assert (counted["guild_id"], counted["requests"]) == (str(world.guild.id), 1)
 
 
 # sync

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from simcord.backend.errors import OptionError, SetupError
 
+from bot.patterns import Soundness
 from bot.store import State
 from tests.flow import styles
 from tests.flow.fake_service import FakeService
@@ -97,6 +98,19 @@ async def test_settings_bind_what_is_asked_here_and_nowhere_else(
 
     result = await world.alice.user.slash("essay", topic="the sea", length=200)
     assert (await world.done(world.number(result))).state is State.DONE
+
+
+async def test_a_pattern_does_not_undo_what_is_saved_while_it_is_examined(
+    world: World, manager: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def slowly(pattern: str) -> Soundness:
+        await world.store.guilds.change(world.guild.id, blocked_patterns=["saved meanwhile"])
+        return Soundness.SOUND
+
+    monkeypatch.setattr("bot.commands.settings.examine", slowly)
+    assert await set_(world, manager, "filter", action="add", pattern="sp+am") == "Saved."
+    kept = (await world.store.guilds.get(world.guild.id)).blocked_patterns
+    assert kept == ("saved meanwhile", "sp+am")
 
 
 async def test_what_is_blocked_is_offered_for_removal_to_managers_only(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import re
+import zipfile
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, cast
@@ -164,3 +166,8 @@ async def essay(world: World, **options: Any) -> int:
     number = await world.ask(world.alice, "essay", **{"topic": "the sea", "length": 200, **options})
     await world.done(number)
     return number
+
+
+async def archive(message: Any) -> zipfile.ZipFile:
+    """Open the archive that a message brought."""
+    return zipfile.ZipFile(io.BytesIO(await message.attachments[0].read()))

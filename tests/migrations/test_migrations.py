@@ -12,7 +12,17 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, MetaData, insert, select
 
 from bot.parameters import EssayParameters
-from bot.store import GuildSettings, State, Store, StoreError, migrate
+from bot.store import (
+    GuildSettings,
+    NewDocument,
+    NewRequest,
+    NewRun,
+    NewStyle,
+    State,
+    Store,
+    StoreError,
+    migrate,
+)
 from bot.store.database import connect
 from bot.store.schema import config, head
 from bot.store.shapes import RunState, utc_now
@@ -113,6 +123,45 @@ async def test_from_each_version_the_data_is_kept(empty_url: str, version: str) 
     if "forgotten" in tables:
         assert [one.cost for one in await store.requests.forgotten(2**60)] == [4]
     await store.close()
+
+
+async def test_numbers_go_on_above_every_one_that_is_known(empty_url: str) -> None:
+    """Of what was deleted before, others may still tell the number."""
+    await migrate(empty_url, "0005")
+    engine = connect(empty_url)
+    async with engine.begin() as connection:
+        await connection.run_sync(_name_what_is_gone)
+    await engine.dispose()
+    await migrate(empty_url)
+    store = await Store.open(empty_url)
+    new = NewRequest(
+        kind="essay", parameters=EssayParameters(topic="x"), seed=1, origin="discord", user_id=1
+    )
+    assert (await store.requests.create(new)).id == 71
+    run = await store.runs.create(NewRun(family="music", minutes=1, requested_by=1))
+    style = await store.styles.create(NewStyle(guild_id=5, family="essay", name="b", created_by=1))
+    assert run is not None and style is not None
+    document = await store.documents.add(
+        NewDocument(
+            style_id=style.id, sha256="1", kind="txt", name="", title="", size=1, added_by=1
+        )
+    )
+    assert document is not None
+    assert (run.id, style.id, document.id) == (51, 61, 41)
+    await store.close()
+
+
+def _name_what_is_gone(connection: Connection) -> None:
+    _fill(connection)
+    for change in (
+        "UPDATE requests SET parent_id = 70",
+        """UPDATE runs SET resumes = 50, style_id = 60,
+        record = '{"documents": [{"id": 40}, {"id": 3}], "absent": [{"id": 9}]}'""",
+    ):
+        connection.exec_driver_sql(change)
+    if connection.dialect.name == "postgresql":  # its sequences have given them themselves
+        for table, last in (("requests", 70), ("runs", 50), ("styles", 60), ("documents", 40)):
+            connection.exec_driver_sql(f"SELECT setval('{table}_id_seq', {last})")
 
 
 def _fill(connection: Connection) -> set[str]:

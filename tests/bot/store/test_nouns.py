@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,6 +24,7 @@ from bot.store import (
     Tally,
     utc_now,
 )
+from bot.store.guilds import Changes
 from tests.bot.store.rows import album, beat, essay
 from tests.bot.store.test_queue import claim, done
 
@@ -54,6 +56,31 @@ async def test_each_user_has_one_opinion(store: Store) -> None:
         await store.ratings.rate(first.id, 1, 5, "v1")
     await store.ratings.forget(1)
     assert await store.ratings.by_version() == {"v1": Tally(1, 0)}
+
+
+async def test_one_opinion_given_twice_at_once_is_one(store: Store) -> None:
+    made = await store.requests.create(essay(1))
+    for _ in range(10):
+        await asyncio.gather(*(store.ratings.rate(made.id, 1, 1, "v1") for _ in range(3)))
+        assert await store.ratings.of(made.id) == Tally(1, 0)
+        await store.ratings.forget(1)
+
+
+async def test_two_first_choices_at_once_are_both_kept(store: Store) -> None:
+    for guild in range(1, 11):
+        await asyncio.gather(
+            store.guilds.change(guild, locale="de"), store.guilds.change(guild, words_max=300)
+        )
+        assert await store.guilds.get(guild) == GuildSettings(locale="de", words_max=300)
+
+
+async def test_a_list_is_revised_as_it_is_by_then(store: Store) -> None:
+    def added(word: str) -> Changes:
+        return lambda now: {"blocked_words": (*now.blocked_words, word)}
+
+    words = [str(n) for n in range(8)]
+    await asyncio.gather(*(store.guilds.revise(5, added(word)) for word in words))
+    assert sorted((await store.guilds.get(5)).blocked_words) == words
 
 
 async def test_a_family_has_one_waiting_and_one_running(store: Store) -> None:
@@ -167,80 +194,23 @@ async def test_what_people_wait_for_never_reads_every_row(sqlite_store: Store) -
             assert steps and not any(step.startswith("SCAN requests") for step in steps), steps
 
 
+async def test_a_failure_of_ours_makes_nobody_wait(store: Store) -> None:
+    first = await store.requests.create(essay(1))
+    await store.requests.fail(await claim(store), "Broken.")
+    midnight = utc_now().replace(hour=0, minute=0, second=0, microsecond=0)
+    assert (await store.requests.standing("discord", 1, None, midnight)).last_asked is None
+    second = await store.requests.create(essay(1))
+    assert second.created_at > first.created_at
+    standing = await store.requests.standing("discord", 1, None, midnight)
+    assert standing.last_asked == second.created_at
+
+
 async def test_places_follow_the_order_of_service(store: Store) -> None:
     made = [await store.requests.create(essay(user)) for user in (1, 1, 2)]
     assert [await store.requests.place(r.id) for r in made] == [0, 1, 2]
     await claim(store)
     assert await store.requests.place(made[0].id) is None
     assert await store.requests.place(made[2].id) == 0  # user 1 has just had a turn
-
-
-async def test_forgetting_a_user_leaves_nothing_of_theirs(store: Store, tmp_path: Path) -> None:
-    await store.requests.create(essay(1))
-    await store.requests.create(essay(2))
-    mine = await claim(store)
-    await store.requests.keep(mine, done(), [Artifact("md", tmp_path / "a", "a", "0" * 64, 1)])
-    await store.requests.finish(mine, None)
-    await store.ratings.rate(mine.id, 2, 1, "v1")
-    still_open = await store.requests.create(essay(1))
-    assert await store.requests.forget(1) == [mine.id]
-    assert await store.requests.get(mine.id) is None
-    assert await store.artifacts.of(mine.id) == ()
-    assert await store.requests.events(mine.id) == []
-    assert await store.ratings.by_version() == {}
-    assert await store.requests.get(still_open.id) is not None
-    assert (await store.requests.history(2)).total == 1
-
-
-async def test_who_is_forgotten_keeps_the_count_of_the_day_and_nothing_else(store: Store) -> None:
-    """Else anybody could have a day's quota as often as they like."""
-    today = utc_now().replace(hour=0, minute=0, second=0, microsecond=0)
-    for new in (album(1, tracks=4), essay(1), essay(2)):
-        await store.requests.create(replace(new, guild_id=7))
-    await store.requests.create(beat(1))
-    failed = await store.requests.create(replace(essay(1), guild_id=8))
-    for number in (1, 2, 4):
-        await store.requests.request_cancel(number)
-    while (mine := await claim(store)).id != failed.id:
-        await store.requests.finish(mine, None)
-    await store.requests.fail(mine, "Broken.")
-    before = await store.requests.standing("discord", 1, 7, today)
-    assert (before.today, before.today_here, before.guild_today) == (6, 5, 6)
-    assert len(await store.requests.forget(1)) == 4
-    assert await store.requests.standing("discord", 1, 7, today) == before
-    assert (await store.requests.standing("discord", 1, 8, today)).today_here == 0
-    assert (await store.requests.standing("discord", 3, 7, today)).today == 0
-    assert await store.requests.forget(1) == []
-    assert await store.requests.standing("discord", 1, 7, today) == before
-    kept = await store.requests.forgotten(1)
-    assert [(one.guild_id, one.cost) for one in kept] == [(None, 1), (7, 5), (8, 0)]
-    assert await store.requests.forgotten(2) == []
-    assert kept[0].last_asked_at == before.last_asked or kept[2].last_asked_at == before.last_asked
-
-
-async def test_the_count_of_the_forgotten_is_gone_the_next_day(store: Store) -> None:
-    now = utc_now()
-    store._db.clock = lambda: now
-    await store.requests.create(replace(essay(1), guild_id=7))
-    await store.requests.request_cancel(1)
-    await store.requests.forget(1)
-    assert await store.requests.drop_forgotten() == 0
-    tomorrow = (now + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
-    later = await store.requests.standing("discord", 1, 7, tomorrow)
-    assert (later.today, later.today_here, later.guild_today) == (0, 0, 0)
-    store._db.clock = lambda: tomorrow
-    assert await store.requests.drop_forgotten() == 1
-    assert await store.requests.forgotten(1) == []
-
-
-async def test_what_was_asked_yesterday_leaves_no_count(store: Store) -> None:
-    yesterday = utc_now() - timedelta(days=1)
-    store._db.clock = lambda: yesterday
-    await store.requests.create(replace(essay(1), guild_id=7))
-    await store.requests.request_cancel(1)
-    store._db.clock = utc_now
-    assert await store.requests.forget(1) == [1]
-    assert await store.requests.forgotten(1) == []
 
 
 async def test_the_line_is_in_the_order_of_service(store: Store) -> None:
