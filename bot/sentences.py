@@ -83,6 +83,7 @@ ENGLISH: Mapping[str, str] = {
     "sample_silent": "There is nothing to hear in “{name}”.",
     "sample_long": "“{name}” is too long: {limit} bars is the most.",
     "sample_crowded": "“{name}” has too many notes: {limit} is the most.",
+    "upload_unfetched": "“{name}” could not be fetched from Discord; please send it again.",
     "upload_slow": "“{name}” took too long to read.",
     # Documents and songs for a style.
     "document_kind": "“{name}” is of a kind I cannot learn from.",
@@ -94,6 +95,7 @@ ENGLISH: Mapping[str, str] = {
     "document_language": "“{name}” is not in English, and English is all I learn to write.",
     "document_twice": "“{name}” is there already.",
     "document_near": "“{name}” is nearly the same as “{other}”.",
+    "document_unsure": "The list has several marks for “{name}”; please name its folder there.",
     "document_full": "This style has {limit} documents, and that is the most.",
     "document_room": "This style holds {limit} MB of documents, and that is the most.",
     "document_disk": "There is no room left on the disk for it.",
