@@ -154,7 +154,10 @@ class RunKeeper:
         try:
             while True:
                 self._wake.clear()
-                await self._advance()
+                try:
+                    await self._advance()
+                except Exception:  # a database that is away for a while must not end it
+                    log.exception("keeper stumbled")
                 # Not wait_for: in Python 3.11 it can swallow a cancellation.
                 with suppress(TimeoutError):
                     async with asyncio.timeout(10 * self._pace.look):
@@ -182,7 +185,10 @@ class RunKeeper:
         busy = {run.family for run in runs if run.state is RunState.RUNNING}
         for run in runs:
             if run.state is RunState.WAITING and run.family not in busy:
-                await self._launch(run)
+                try:
+                    await self._launch(run)
+                except Exception:  # the other family's run may start all the same
+                    log.exception("run stumbled", run=run.id)
 
     async def _launch(self, run: Run) -> None:
         folder = self._folder(run)
@@ -191,13 +197,14 @@ class RunKeeper:
         try:
             run = await self.ground.prepare(run, folder)
             child = await TrainingProcess.spawn(folder, self._command(run, folder, self._settings))
-        except (RunRefused, OSError, RegistryError) as error:
-            log.error("run not started", run=run.id, error=str(error))
+        except Exception as error:
+            expected = isinstance(error, RunRefused | OSError | RegistryError)
+            log.error("run not started", run=run.id, error=str(error), exc_info=not expected)
             await self._finish(run, RunState.FAILED, why_not(error))
             return
-        await self._store.runs.set_pid(run.id, child.pid)
-        log.info("run started", run=run.id, family=run.family, pid=child.pid)
         self._watch(run, child)
+        log.info("run started", run=run.id, family=run.family, pid=child.pid)
+        await self._store.runs.set_pid(run.id, child.pid)
 
     def _watch(self, run: Run, child: TrainingProcess) -> None:
         watch = asyncio.create_task(self._follow(run, child), name=f"run {run.id}")
@@ -206,10 +213,11 @@ class RunKeeper:
 
     def _unwatch(self, run_id: int, task: asyncio.Task[None]) -> None:
         if not task.cancelled():
-            if error := task.exception():
-                log.error("run watch failed", run=run_id, exc_info=error)
             self._watches.pop(run_id, None)
-            self._wake.set()
+            if error := task.exception():  # watched again at the next turn, not at once
+                log.error("run watch failed", run=run_id, exc_info=error)
+            else:
+                self._wake.set()
 
     async def _follow(self, run: Run, child: TrainingProcess) -> None:
         """Follow a child to its end, then close the run."""
