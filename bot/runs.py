@@ -67,6 +67,8 @@ class RunKeeper:
         self.versions = Versions(self.registry, client)
         self.corpus = Corpus(store, settings)
         self.ground = Ground(store, self.corpus, self.registry, settings)
+        # Two presses of one button must not both find that nothing has been started.
+        self._door = asyncio.Lock()
         self._wake = asyncio.Event()
         self._watches: dict[int, asyncio.Task[None]] = {}
 
@@ -80,24 +82,32 @@ class RunKeeper:
         preset: str | None = None,
         guild_id: int | None = None,
         channel_id: int | None = None,
+        message_id: int | None = None,
         locale: str = "en",
     ) -> Run:
-        """Queue a run of a style, or of the model all share; raise RunRefused with the reason."""
+        """Queue a run of a style, or of the model all share; raise RunRefused with the reason.
+
+        A message that shows an open run starts no second one.
+        """
         if not MINUTES_MIN <= minutes <= MINUTES_MAX:
             raise RunRefused(Sentence("run_minutes", low=MINUTES_MIN, high=MINUTES_MAX))
         await self.ground.check(family, style, preset)
-        return await self._queue(
-            NewRun(
-                family=family.value,
-                minutes=minutes,
-                requested_by=by,
-                guild_id=guild_id,
-                channel_id=channel_id,
-                locale=locale,
-                style_id=style.id if style is not None else None,
-                preset=preset,
-            )
+        new = NewRun(
+            family=family.value,
+            minutes=minutes,
+            requested_by=by,
+            guild_id=guild_id,
+            channel_id=channel_id,
+            message_id=message_id,
+            locale=locale,
+            style_id=style.id if style is not None else None,
+            preset=preset,
         )
+        async with self._door:
+            shown = {run.message_id for run in await self._store.runs.open(family.value)}
+            if message_id is not None and message_id in shown:
+                raise RunRefused(Sentence("run_begun"))
+            return await self._queue(new)
 
     async def resume(
         self, run: Run, *, by: int, channel_id: int | None = None, locale: str = "en"

@@ -49,6 +49,7 @@ ENGLISH: Mapping[str, str] = {
     "sample_gone": "The sample of this beat has been cleared away; please send it again.",
     # A training run.
     "run_busy": "A {family} training run is waiting already; one at a time.",
+    "run_begun": "This training run has been started already.",
     "run_minutes": "A training run can take {low} to {high} minutes.",
     "run_empty": "There is nothing to learn from yet: the folder {folder} is empty.",
     "run_small": "There is too little to learn from: {count} documents count, {low} is the least.",
