@@ -6,7 +6,10 @@ keeps its key and values, so that a front end may say it in another language.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from functools import cache
+from string import Formatter
 
 ENGLISH: Mapping[str, str] = {
     # What was asked.
@@ -117,6 +120,29 @@ class Sentence(str):
         sentence.key = key
         sentence.values = values
         return sentence
+
+
+def recognised(text: str) -> Sentence | None:
+    """Know a sentence that was stored as its text again; None for one that is not ours."""
+    for key, pattern in _patterns():
+        if (match := pattern.fullmatch(text)) is not None:
+            return Sentence(key, **match.groupdict())
+    return None
+
+
+@cache
+def _patterns() -> list[tuple[str, re.Pattern[str]]]:
+    """Make patterns of the English, those with the most words of their own first."""
+    found = []
+    for key, english in ENGLISH.items():
+        own, pattern = 0, ""
+        for words, name, _, _ in Formatter().parse(english):
+            own += len(words)
+            pattern += re.escape(words)
+            if name is not None:
+                pattern += f"(?P={name})" if f"<{name}>" in pattern else f"(?P<{name}>.*)"
+        found.append((own, key, re.compile(pattern, re.DOTALL)))
+    return [(key, pattern) for _, key, pattern in sorted(found, key=lambda one: -one[0])]
 
 
 #: Permissions the invite link asks for: View Channels, Send Messages, Embed Links, Attach Files,
