@@ -70,15 +70,10 @@ class Admission:
         """Check a request in this order: values, place, wording, room, quotas; then queue it."""
         guild = await self._store.guilds.get(ask.guild_id)
         try:
-            parameters = await self._styled(ask, guild)
+            parameters = await self._checked(ask, guild)
             seed = seed_of(ask.parameters.get("seed"))
         except WrongValue as wrong:
             return Refused(wrong.sentence)
-        refusal = _refuse_here(ask, parameters, guild)
-        if refusal is None and await blocked(guild, *typed(parameters)):
-            refusal = Sentence("filtered_prompt")
-        if refusal is not None:
-            return Refused(refusal)
         async with self._door:
             refusal = await self._refuse_now(ask, parameters, guild)
             if refusal is not None:
@@ -87,6 +82,25 @@ class Admission:
         if ask.user_id == NOBODY:  # a batch may be long, and nobody reads places there
             return Admitted(request, Outlook(0, None))
         return Admitted(request, await self._forecast.of(request))
+
+    async def refusal(self, ask: Ask) -> Sentence | None:
+        """Say why a request would not enter as things are, before its file is brought."""
+        guild = await self._store.guilds.get(ask.guild_id)
+        try:
+            parameters = await self._checked(ask, guild)
+        except WrongValue as wrong:
+            return wrong.sentence
+        return await self._refuse_now(ask, parameters, guild)
+
+    async def _checked(self, ask: Ask, guild: GuildSettings) -> Parameters:
+        """Check values, place and wording; raise WrongValue."""
+        parameters = await self._styled(ask, guild)
+        refusal = _refuse_here(ask, parameters, guild)
+        if refusal is None and await blocked(guild, *typed(parameters)):
+            refusal = Sentence("filtered_prompt")
+        if refusal is not None:
+            raise WrongValue(refusal)
+        return parameters
 
     async def _create(self, ask: Ask, parameters: Parameters, seed: int) -> Request:
         new, sample = _new(ask, parameters, seed), ask.sample

@@ -47,7 +47,7 @@ class Ask:
 
     ``parameters`` may hold topic, words, style, opening, seed; or style, bpm, bars, key,
     energy, format, seed, variation; or title, tracks, style, seed. Left out or None means the
-    default.
+    default. With a style may come the version that it stood for when it was asked for before.
     """
 
     kind: Kind

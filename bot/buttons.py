@@ -89,6 +89,7 @@ async def _vary(interaction: Interaction, request: Request, _: str | None) -> No
         raise Refusal("reply.unavailable_yet")
     values = {
         "style": take.style,
+        "version": asked.version,
         "bpm": take.bpm,
         "bars": take.bars,
         "key": take.key,

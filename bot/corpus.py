@@ -7,14 +7,14 @@ import hashlib
 import json
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import structlog
 
 from bot.intake import Delivery, Part
-from bot.manifests import Label, same_file
+from bot.manifests import Labels
 from bot.sentences import Sentence
 from bot.settings import Settings
 from bot.sketches import ALIKE, resemblance
@@ -80,11 +80,15 @@ class Corpus:
         self, style: Style, deliveries: Sequence[Delivery], by: int, request_id: int | None = None
     ) -> list[Taken]:
         """Take documents in, one by one; each is kept or refused for itself."""
-        labels = {label.file: label for delivery in deliveries for label in delivery.labels}
+        parts = [part for delivery in deliveries for part in delivery.parts]
+        labels = Labels(
+            [label for delivery in deliveries for label in delivery.labels],
+            [part.path or part.name for part in parts],
+        )
         async with self._door:
             kept = await self._store.documents.of(style.id)
             taken = []
-            for part in (part for delivery in deliveries for part in delivery.parts):
+            for part in parts:
                 one = await self._add(style, _labelled(part, labels), kept, by, request_id)
                 if one.document is not None:
                     kept.append(one.document)
@@ -241,14 +245,15 @@ def least(style: Style, preset: str | None) -> int:
     return LEAST_TINY if family is Family.ESSAY and preset == "tiny" else LEAST[family]
 
 
-def _labelled(part: Part, labels: Mapping[str, Label]) -> Part:
+def _labelled(part: Part, labels: Labels) -> Part:
     """Put title and mark from a list before what the document says of itself."""
-    file = same_file(part.name)
-    label = labels.get(file) or labels.get(file.rpartition(".")[0])
-    if label is None:
-        return part
-    mark = part.mark if label.mark is None else label.mark
-    return Part(**{**part.__dict__, "title": label.title or part.title, "mark": mark})
+    found = labels.of(part.path or part.name)
+    marks = {label.mark for label in found if label.mark is not None}
+    if len(marks) > 1:  # with the wrong one it might teach, or be kept from it
+        problem = Sentence("document_unsure", name=part.name)
+        return replace(part, problem=part.problem or problem)
+    title = next((label.title for label in reversed(found) if label.title), part.title)
+    return replace(part, title=title, mark=marks.pop() if marks else part.mark)
 
 
 def _refusal(style: Style, part: Part) -> Sentence | None:

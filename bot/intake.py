@@ -13,16 +13,16 @@ import sys
 import zipfile
 import zlib
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Any
 
 from bot import manifests, uploads
-from bot.manifests import Label
+from bot.manifests import Label, same_file
 from bot.marks import from_name, from_text
 from bot.sentences import Sentence
 from bot.sketches import language_of, sketch, words_of
-from bot.uploads import MEGABYTE, UploadError, shown_name
+from bot.uploads import MEGABYTE, UploadError, shown_name, whole_name
 
 TEXTS = uploads.KINDS
 SONGS = (".mid", ".midi")
@@ -55,6 +55,8 @@ class Part:
     language: str | None = None
     sketch: tuple[int, ...] = ()
     problem: Sentence | None = None
+    #: The whole name and the folders around it, where ``name`` is for people's eyes.
+    path: str = ""
 
 
 @dataclass(frozen=True)
@@ -67,10 +69,9 @@ class Delivery:
 
 async def take_apart(name: str, data: bytes, *, seconds: float = SECONDS) -> Delivery:
     """Take one attachment apart in a process of its own; raise UploadError."""
-    shown = shown_name(name)
-    check(shown, len(data))
+    check(shown_name(name), len(data))
     async with _AT_ONCE:
-        answer, packed = await uploads.parse_apart("bot.intake", shown, data, seconds)
+        answer, packed = await uploads.parse_apart("bot.intake", whole_name(name), data, seconds)
     if "key" in answer:
         raise UploadError(Sentence(answer["key"], **answer["values"]))
     parts = await asyncio.to_thread(lambda: [_received(part, packed) for part in answer["parts"]])
@@ -86,17 +87,18 @@ def check(name: str, size: int) -> None:
         raise UploadError(Sentence("upload_big", name=name, limit=SIZE_LIMIT // MEGABYTE))
 
 
-def read(name: str, data: bytes) -> Delivery:
+def read(path: str, data: bytes) -> Delivery:
     """Take one attachment apart, here and now; raise UploadError."""
-    if _suffix(name) == ".zip":
-        return _read_zip(name, data)
-    if _suffix(name) in manifests.KINDS:
-        return Delivery(labels=tuple(_labels(name, data)))
-    return Delivery(parts=(_read_one(name, data),))
+    if _suffix(path) == ".zip":
+        return _read_zip(path, data)
+    if _suffix(path) in manifests.KINDS:
+        return Delivery(labels=tuple(_labels(path, data)))
+    return Delivery(parts=(replace(_read_one(path, data), path=path),))
 
 
-def _read_zip(name: str, data: bytes) -> Delivery:
+def _read_zip(path: str, data: bytes) -> Delivery:
     """Read the entries of an archive in memory; their folders are no paths of ours."""
+    name = shown_name(path)
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             entries = [e for e in archive.infolist() if not e.is_dir() and not _hidden(e.filename)]
@@ -104,7 +106,7 @@ def _read_zip(name: str, data: bytes) -> Delivery:
                 raise UploadError(Sentence("document_many", name=name, limit=ENTRY_LIMIT))
             if sum(e.file_size for e in entries) > UNPACKED_LIMIT or any(map(_swells, entries)):
                 raise UploadError(Sentence("upload_ratio", name=name))
-            found = [_entry(archive, entry) for entry in entries]
+            found = [_entry(archive, entry, path) for entry in entries]
     except zipfile.BadZipFile as error:
         raise UploadError(Sentence("upload_broken", name=name)) from error
     return Delivery(
@@ -113,15 +115,16 @@ def _read_zip(name: str, data: bytes) -> Delivery:
     )
 
 
-def _entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Delivery:
-    name = shown_name(entry.filename)
+def _entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, around: str) -> Delivery:
+    path = whole_name(f"{around}/{entry.filename}")
+    name = shown_name(path)
     try:
         check(name, entry.file_size)
         if _suffix(name) == ".zip":
             raise UploadError(Sentence("document_kind", name=name))
         if entry.flag_bits & 1:
             raise UploadError(Sentence("upload_locked", name=name))
-        return read(name, archive.read(entry))
+        return read(path, archive.read(entry))
     except UploadError as error:
         return Delivery(parts=(Part(name, problem=error.sentence),))
     except _DAMAGE:
@@ -137,18 +140,21 @@ def _swells(entry: zipfile.ZipInfo) -> bool:
     return entry.file_size > uploads.RATIO_LIMIT * max(entry.compress_size, 10_000)
 
 
-def _labels(name: str, data: bytes) -> Iterator[Label]:
+def _labels(path: str, data: bytes) -> Iterator[Label]:
+    """Read a list; the files that it names lie beside it or below."""
+    folder = PurePosixPath(path).parent
     try:
-        yield from manifests.read_manifest(_suffix(name), data)
+        for label in manifests.read_manifest(_suffix(path), data):
+            yield replace(label, file=same_file(f"{folder}/{label.file}"))
     except manifests.ManifestError as error:
-        raise UploadError(Sentence("upload_broken", name=name)) from error
+        raise UploadError(Sentence("upload_broken", name=shown_name(path))) from error
 
 
-def _read_one(name: str, data: bytes) -> Part:
-    suffix = _suffix(name)
+def _read_one(path: str, data: bytes) -> Part:
+    name, suffix = shown_name(path), _suffix(path)
     if suffix in TEXTS:
-        return _read_text(name, data)
-    title, mark = from_name(name)
+        return _read_text(path, data)
+    title, mark = from_name(path)
     if suffix in SONGS:
         return Part(name, "mid", title, mark, data=data, sketch=_melody(name, data))
     if not uploads.begins_like(suffix[1:], data):
@@ -156,10 +162,11 @@ def _read_one(name: str, data: bytes) -> Part:
     return Part(name, suffix[1:], title, mark, data=data)
 
 
-def _read_text(name: str, data: bytes) -> Part:
+def _read_text(path: str, data: bytes) -> Part:
     """Read a text; what it says of itself counts more than the name of its file."""
+    name = shown_name(path)
     title, mark, text = from_text(uploads.read(name, data))
-    named, marked = from_name(name)
+    named, marked = from_name(path)
     words = words_of(text)
     return Part(
         name,
@@ -199,7 +206,7 @@ def _sent(part: Part, alone: bool, packed: bytearray) -> dict[str, Any]:
 
     The one document of an attachment needs no second copy of it.
     """
-    values = {name: getattr(part, name) for name in ("name", "kind", "title", "mark")}
+    values = {name: getattr(part, name) for name in ("name", "path", "kind", "title", "mark")}
     values |= {"words": part.words, "language": part.language, "sketch": part.sketch}
     if part.text is not None:
         values["text"] = _pack(part.text.encode(), packed)
@@ -229,7 +236,7 @@ def _received(values: dict[str, Any], packed: memoryview) -> Part:
 def _with_data(part: Part, data: bytes) -> Part:
     if part.text is not None or part.data is not None or part.problem is not None:
         return part
-    return Part(**{**part.__dict__, "data": data})
+    return replace(part, data=data)
 
 
 def _main() -> None:

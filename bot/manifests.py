@@ -1,12 +1,15 @@
 """Lists of marks: csv or xlsx files that say title and mark of each document by its file's name.
 
-Cells are read as what they show; no formula is ever computed.
+Cells are read as what they show; no formula is ever computed. Which document a row is about is
+told by the longest end that both paths share, so that files of the same name stay apart.
 """
 
 from __future__ import annotations
 
 import csv
 import io
+import re
+import unicodedata
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,10 +17,13 @@ from itertools import islice
 from pathlib import PurePosixPath
 
 from bot.marks import parse_mark, title_of
+from bot.uploads import decode, whole_name
 
 KINDS = (".csv", ".xlsx")
 ROWS = 5000
 COLUMNS = 50
+#: Folders that tell files of the same name apart.
+_DEPTH = 12
 UNPACKED_LIMIT = 80_000_000
 #: What the columns may be called.
 NAMES: Mapping[str, tuple[str, ...]] = {
@@ -53,9 +59,42 @@ def read_manifest(kind: str, data: bytes) -> list[Label]:
     return [label for row in rows if (label := _label(row, columns)) is not None]
 
 
-def same_file(name: str) -> str:
-    """Reduce a file's name to what two writings of it have in common."""
-    return PurePosixPath(name.replace("\\", "/")).name.strip().casefold()
+def same_file(path: str) -> str:
+    """Reduce a file's path to what two writings of it have in common."""
+    parts = unicodedata.normalize("NFC", whole_name(path)).casefold().split("/")
+    return "/".join(part.strip() for part in parts if part.strip() not in ("", ".", ".."))
+
+
+class Labels:
+    """Finds what lists say about documents, with their folders or without."""
+
+    def __init__(self, labels: Iterable[Label], paths: Iterable[str]) -> None:
+        """Give each label to the documents whose paths share its longest end."""
+        known = {end for path in paths for end in _document_ends(path)}
+        self._found: dict[str, list[Label]] = {}
+        for label in labels:
+            end = next((end for end in _ends(label.file) if end in known), None)
+            if end is not None:
+                self._found.setdefault(end, []).append(label)
+
+    def of(self, path: str) -> list[Label]:
+        """Return the labels of one document; several are as near to it as each other."""
+        found = (self._found.get(end) for end in _document_ends(path))
+        return next((labels for labels in found if labels), [])
+
+
+def _ends(file: str) -> list[str]:
+    """List the ends of a path, the longest first: a/b/c, b/c, c."""
+    parts = file.split("/")[-_DEPTH:]
+    return ["/".join(parts[n:]) for n in range(len(parts))]
+
+
+def _document_ends(path: str) -> Iterator[str]:
+    """List the ends of a document's path; a list may leave out what its name ends with."""
+    file = same_file(path)
+    bare = file.removesuffix(PurePosixPath(file).suffix)
+    for both in zip(_ends(file), _ends(bare), strict=True):
+        yield from both
 
 
 def _columns(head: Sequence[object]) -> dict[str, int] | None:
@@ -85,13 +124,8 @@ def _again(head: Sequence[object], rest: Iterable[Sequence[object]]) -> Iterator
 
 
 def _commas(data: bytes) -> Iterator[Sequence[object]]:
-    for encoding in ("utf-8-sig", "cp1252"):
-        try:
-            text = data.decode(encoding)
-            break
-        except UnicodeDecodeError:
-            continue
-    else:
+    text = decode(data)
+    if "\0" in text:
         raise ManifestError
     first = text.partition("\n")[0]
     delimiter = max(",;\t", key=first.count)
@@ -110,8 +144,18 @@ def _sheet(data: bytes) -> Iterator[Sequence[object]]:
                 raise ManifestError
         book = load_workbook(io.BytesIO(data), read_only=True, data_only=True, keep_links=False)
         sheet = book.worksheets[0]
-        yield from sheet.iter_rows(max_row=ROWS, max_col=COLUMNS, values_only=True)
+        for row in sheet.iter_rows(max_row=ROWS, max_col=COLUMNS):
+            yield [_shown(cell.value, cell.number_format) for cell in row]
     except ManifestError:
         raise
     except Exception as error:  # a parser may raise anything on what it does not expect
         raise ManifestError from error
+
+
+def _shown(value: object, number_format: str | None) -> object:
+    """Give a cell as it is shown: 0.95 formatted as per cent is 95 %."""
+    # What is quoted in a format is text beside the number.
+    scaled = "%" in re.sub(r'"[^"]*"|\\.', "", number_format or "")
+    if scaled and isinstance(value, int | float):
+        return f"{round(100 * value, 2):g} %"
+    return value

@@ -25,19 +25,31 @@ async def own_style(
 ) -> Style | None:
     """Find the guild's or published style that is asked for; raise WrongValue for an untrained one.
 
-    None when no such style is meant; another guild's is never found, whatever was typed.
+    None when no such style is meant, or an untrained one is but the usual one here; another guild's
+    is never found, whatever was typed.
     """
     usual = guild.essay_style if ask.kind == "essay" else guild.beat_style
-    wanted = str(ask.parameters.get("style") or usual or "").strip()
+    asked = str(ask.parameters.get("style") or "").strip()
+    wanted = asked or (usual or "").strip()
     if not wanted:
         return None
     family = FAMILY[ask.kind].value
-    style = pick(await store.styles.visible(ask.guild_id, family), wanted)
+    visible = await store.styles.visible(ask.guild_id, family)
+    # What asks again names the very style: two guilds may give theirs the same name.
+    before = ask.parameters.get("version")
+    style = next((one for one in visible if one.live == before), None) or pick(visible, wanted)
     if style is None:
         return None
-    if style.live not in await asyncio.to_thread(registry.aliases, family):
+    if await is_trained(style, registry):
+        return style
+    if asked:
         raise WrongValue(Sentence("style_untrained", value=style.name))
-    return style
+    return None
+
+
+async def is_trained(style: Style, registry: Registry) -> bool:
+    """Say whether a version serves a style."""
+    return style.live in await asyncio.to_thread(registry.aliases, style.family)
 
 
 def prompt_style(asked: Parameters) -> str | None:

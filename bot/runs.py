@@ -67,6 +67,8 @@ class RunKeeper:
         self.versions = Versions(self.registry, client)
         self.corpus = Corpus(store, settings)
         self.ground = Ground(store, self.corpus, self.registry, settings)
+        # Two presses of one button must not both find that nothing has been started.
+        self._door = asyncio.Lock()
         self._wake = asyncio.Event()
         self._watches: dict[int, asyncio.Task[None]] = {}
 
@@ -80,24 +82,32 @@ class RunKeeper:
         preset: str | None = None,
         guild_id: int | None = None,
         channel_id: int | None = None,
+        message_id: int | None = None,
         locale: str = "en",
     ) -> Run:
-        """Queue a run of a style, or of the model all share; raise RunRefused with the reason."""
+        """Queue a run of a style, or of the model all share; raise RunRefused with the reason.
+
+        A message that shows an open run starts no second one.
+        """
         if not MINUTES_MIN <= minutes <= MINUTES_MAX:
             raise RunRefused(Sentence("run_minutes", low=MINUTES_MIN, high=MINUTES_MAX))
         await self.ground.check(family, style, preset)
-        return await self._queue(
-            NewRun(
-                family=family.value,
-                minutes=minutes,
-                requested_by=by,
-                guild_id=guild_id,
-                channel_id=channel_id,
-                locale=locale,
-                style_id=style.id if style is not None else None,
-                preset=preset,
-            )
+        new = NewRun(
+            family=family.value,
+            minutes=minutes,
+            requested_by=by,
+            guild_id=guild_id,
+            channel_id=channel_id,
+            message_id=message_id,
+            locale=locale,
+            style_id=style.id if style is not None else None,
+            preset=preset,
         )
+        async with self._door:
+            shown = {run.message_id for run in await self._store.runs.open(family.value)}
+            if message_id is not None and message_id in shown:
+                raise RunRefused(Sentence("run_begun"))
+            return await self._queue(new)
 
     async def resume(
         self, run: Run, *, by: int, channel_id: int | None = None, locale: str = "en"
@@ -155,7 +165,10 @@ class RunKeeper:
         try:
             while True:
                 self._wake.clear()
-                await self._advance()
+                try:
+                    await self._advance()
+                except Exception:  # a database that is away for a while must not end it
+                    log.exception("keeper stumbled")
                 # Not wait_for: in Python 3.11 it can swallow a cancellation.
                 with suppress(TimeoutError):
                     async with asyncio.timeout(10 * self._pace.look):
@@ -183,7 +196,10 @@ class RunKeeper:
         busy = {run.family for run in runs if run.state is RunState.RUNNING}
         for run in runs:
             if run.state is RunState.WAITING and run.family not in busy:
-                await self._launch(run)
+                try:
+                    await self._launch(run)
+                except Exception:  # the other family's run may start all the same
+                    log.exception("run stumbled", run=run.id)
 
     async def _launch(self, run: Run) -> None:
         folder = self._folder(run)
@@ -192,13 +208,14 @@ class RunKeeper:
         try:
             run = await self.ground.prepare(run, folder)
             child = await TrainingProcess.spawn(folder, self._command(run, folder, self._settings))
-        except (RunRefused, OSError, RegistryError) as error:
-            log.error("run not started", run=run.id, error=str(error))
+        except Exception as error:
+            expected = isinstance(error, RunRefused | OSError | RegistryError)
+            log.error("run not started", run=run.id, error=str(error), exc_info=not expected)
             await self._finish(run, RunState.FAILED, why_not(error))
             return
-        await self._store.runs.set_pid(run.id, child.pid)
-        log.info("run started", run=run.id, family=run.family, pid=child.pid)
         self._watch(run, child)
+        log.info("run started", run=run.id, family=run.family, pid=child.pid)
+        await self._store.runs.set_pid(run.id, child.pid)
 
     def _watch(self, run: Run, child: TrainingProcess) -> None:
         watch = asyncio.create_task(self._follow(run, child), name=f"run {run.id}")
@@ -207,10 +224,11 @@ class RunKeeper:
 
     def _unwatch(self, run_id: int, task: asyncio.Task[None]) -> None:
         if not task.cancelled():
-            if error := task.exception():
-                log.error("run watch failed", run=run_id, exc_info=error)
             self._watches.pop(run_id, None)
-            self._wake.set()
+            if error := task.exception():  # watched again at the next turn, not at once
+                log.error("run watch failed", run=run_id, exc_info=error)
+            else:
+                self._wake.set()
 
     async def _follow(self, run: Run, child: TrainingProcess) -> None:
         """Follow a child to its end, then close the run."""

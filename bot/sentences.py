@@ -6,7 +6,10 @@ keeps its key and values, so that a front end may say it in another language.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from functools import cache
+from string import Formatter
 
 ENGLISH: Mapping[str, str] = {
     # What was asked.
@@ -49,6 +52,7 @@ ENGLISH: Mapping[str, str] = {
     "sample_gone": "The sample of this beat has been cleared away; please send it again.",
     # A training run.
     "run_busy": "A {family} training run is waiting already; one at a time.",
+    "run_begun": "This training run has been started already.",
     "run_minutes": "A training run can take {low} to {high} minutes.",
     "run_empty": "There is nothing to learn from yet: the folder {folder} is empty.",
     "run_small": "There is too little to learn from: {count} documents count, {low} is the least.",
@@ -83,6 +87,7 @@ ENGLISH: Mapping[str, str] = {
     "sample_silent": "There is nothing to hear in “{name}”.",
     "sample_long": "“{name}” is too long: {limit} bars is the most.",
     "sample_crowded": "“{name}” has too many notes: {limit} is the most.",
+    "upload_unfetched": "“{name}” could not be fetched from Discord; please send it again.",
     "upload_slow": "“{name}” took too long to read.",
     # Documents and songs for a style.
     "document_kind": "“{name}” is of a kind I cannot learn from.",
@@ -94,6 +99,7 @@ ENGLISH: Mapping[str, str] = {
     "document_language": "“{name}” is not in English, and English is all I learn to write.",
     "document_twice": "“{name}” is there already.",
     "document_near": "“{name}” is nearly the same as “{other}”.",
+    "document_unsure": "The list has several marks for “{name}”; please name its folder there.",
     "document_full": "This style has {limit} documents, and that is the most.",
     "document_room": "This style holds {limit} MB of documents, and that is the most.",
     "document_disk": "There is no room left on the disk for it.",
@@ -114,6 +120,29 @@ class Sentence(str):
         sentence.key = key
         sentence.values = values
         return sentence
+
+
+def recognised(text: str) -> Sentence | None:
+    """Know a sentence that was stored as its text again; None for one that is not ours."""
+    for key, pattern in _patterns():
+        if (match := pattern.fullmatch(text)) is not None:
+            return Sentence(key, **match.groupdict())
+    return None
+
+
+@cache
+def _patterns() -> list[tuple[str, re.Pattern[str]]]:
+    """Make patterns of the English, those with the most words of their own first."""
+    found = []
+    for key, english in ENGLISH.items():
+        own, pattern = 0, ""
+        for words, name, _, _ in Formatter().parse(english):
+            own += len(words)
+            pattern += re.escape(words)
+            if name is not None:
+                pattern += f"(?P={name})" if f"<{name}>" in pattern else f"(?P<{name}>.*)"
+        found.append((own, key, re.compile(pattern, re.DOTALL)))
+    return [(key, pattern) for _, key, pattern in sorted(found, key=lambda one: -one[0])]
 
 
 #: Permissions the invite link asks for: View Channels, Send Messages, Embed Links, Attach Files,

@@ -28,6 +28,8 @@ RATIO_LIMIT = 100
 ENTRY_LIMIT = 2000
 MEMORY_LIMIT = 1024 * MEGABYTE
 SECONDS = 20.0
+#: Characters of a name with its folders.
+NAME_LIMIT = 1000
 #: By how much reading makes way for those who answer people.
 NICENESS = 5
 KINDS = (".txt", ".md", ".docx", ".pdf")
@@ -50,7 +52,7 @@ async def read_upload(name: str, data: bytes, *, seconds: float = SECONDS) -> st
 
 
 async def parse_apart(
-    module: str, shown: str, data: bytes, seconds: float
+    module: str, name: str, data: bytes, seconds: float
 ) -> tuple[Any, memoryview]:
     """Give a file to a module's own process, and its answer back; raise UploadError.
 
@@ -58,11 +60,11 @@ async def parse_apart(
     while they are read.
     """
     try:
-        ended = await confined.ask(module, shown, data=data, seconds=seconds)
+        ended = await confined.ask(module, name, data=data, seconds=seconds)
     except TimeoutError:
-        raise UploadError(Sentence("upload_slow", name=shown)) from None
+        raise UploadError(Sentence("upload_slow", name=shown_name(name))) from None
     if ended.code != 0:
-        raise UploadError(Sentence("upload_broken", name=shown))
+        raise UploadError(Sentence("upload_broken", name=shown_name(name)))
     output = ended.output
     line, end = output, output.find(b"\n")
     if end >= 0:
@@ -87,7 +89,7 @@ def read(name: str, data: bytes) -> str:
     elif suffix == ".pdf":
         text = _read_pdf(name, data)
     else:
-        text = _decode(data)
+        text = decode(data)
     cleaned = clean(text)
     if not any(c.isalpha() for c in cleaned):
         raise UploadError(Sentence("upload_empty", name=name))
@@ -142,7 +144,8 @@ def _read_pdf(name: str, data: bytes) -> str:
     return text
 
 
-def _decode(data: bytes) -> str:
+def decode(data: bytes) -> str:
+    """Read bytes as text: by their byte-order mark, as UTF-8, or as old Windows wrote it."""
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         return data.decode("utf-16", errors="replace")
     try:
@@ -166,12 +169,16 @@ def _suffix(name: str) -> str:
 
 
 def shown_name(name: str) -> str:
-    """Make a name safe to show and to pass on: its last part, short, without surprises."""
-    last = name.replace("\\", "/").rsplit("/", 1)[-1]
-    kept = "".join(c for c in last if c.isprintable())
+    """Make a name safe to show: its last part, short, without surprises."""
+    kept = whole_name(name).rsplit("/", 1)[-1]
     suffix = _suffix(kept)
     stem = kept[: len(kept) - len(suffix)] if suffix else kept
     return f"{stem[:60].lstrip('-') or 'file'}{suffix[:10]}"
+
+
+def whole_name(name: str) -> str:
+    """Make a name safe to pass on, with its folders and with all that it says."""
+    return "".join(c for c in name.replace("\\", "/") if c.isprintable())[-NAME_LIMIT:]
 
 
 def confine(seconds: float) -> None:

@@ -14,7 +14,7 @@ class Verdict(Enum):
     TOO_LARGE = "a file is too large: drop the largest"
     NO_FILES = "no files are taken here: leave them out"
     BLOCKED = "a filter of the place blocks the text: say that instead"
-    TOO_OLD = "the message is too old to be edited again: post a new one"
+    TOO_OLD = "the message cannot be edited any more: post a new one"
     INVALID = "the payload is wrong, which is our mistake: say it plainly"
     TAKEN = "somebody has answered this interaction already: go on with that answer"
     AWAY = "Discord is in trouble: try again, then give up"
@@ -31,7 +31,6 @@ CODES = {
     50005: Verdict.NO_ACCESS,  # cannot edit a message of another user
     50007: Verdict.NO_ACCESS,  # cannot send messages to this user
     50013: Verdict.NO_ACCESS,  # missing permissions
-    50083: Verdict.NO_ACCESS,  # thread is archived
     40005: Verdict.TOO_LARGE,
     40060: Verdict.TAKEN,  # interaction has already been acknowledged
     400001: Verdict.NO_FILES,  # uploads are limited in this guild
@@ -40,6 +39,7 @@ CODES = {
     200001: Verdict.BLOCKED,  # AutoMod, title
     240000: Verdict.BLOCKED,  # harmful link
     30046: Verdict.TOO_OLD,  # too many edits of a message older than an hour
+    50083: Verdict.TOO_OLD,  # thread is archived; a new message opens it again
     50035: Verdict.INVALID,
 }
 

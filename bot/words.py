@@ -9,7 +9,7 @@ from pathlib import Path
 from string import Formatter
 from typing import Any
 
-from bot.sentences import ENGLISH, Sentence
+from bot.sentences import ENGLISH, Sentence, recognised
 
 FALLBACK = "en"
 LOCALES = ("en", "de", "fr")
@@ -37,11 +37,10 @@ class Words:
         return self._texts.get(key)
 
     def say(self, sentence: str) -> str:
-        """Say a sentence from the rooms behind, in this locale when it still knows its key."""
-        if not isinstance(sentence, Sentence):
-            return sentence
-        text = self._texts.get(f"said.{sentence.key}")
-        return sentence if text is None else text.format(**sentence.values)
+        """Say a sentence from the rooms behind in this locale, also one that was stored as text."""
+        known = sentence if isinstance(sentence, Sentence) else recognised(sentence)
+        text = self._texts.get(f"said.{known.key}") if known is not None else None
+        return sentence if known is None or text is None else text.format(**known.values)
 
 
 def words(locale: str | None) -> Words:

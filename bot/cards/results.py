@@ -104,7 +104,7 @@ def beat(
     """Show a beat: its facts, the piano-roll, and the audio that plays where it stands."""
     asked = request.parameters
     assert isinstance(asked, BeatParameters)
-    title = title_of(say, take, asked.energy)
+    title = plain(title_of(say, take, asked.energy))
     embed = discord.Embed(title=limits.clip(title, limits.EMBED_TITLE), colour=GREEN)
     size_line = [say.count("card.bars", take.bars), minutes(take.duration)]
     if asked.sample:

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
-import aiohttp
 import discord
 from discord import app_commands
 
 from bot import samples
+from bot.commands.attachments import fetched, own_name
 from bot.commands.common import Choice, Interaction
 from bot.commands.menu import command, options, text
 from bot.commands.submit import Fetch, submit
 from bot.commands.suggestions import styles_for
 from bot.parameters import Energy
 from bot.samples import Sample
-from bot.sentences import Sentence
-from bot.uploads import UploadError, shown_name
 from models.contract import (
     BARS_MAX,
     BARS_MIN,
@@ -27,9 +24,6 @@ from models.contract import (
     SEED_LIMIT,
     AudioFormat,
 )
-
-#: How long a file may take to come from Discord.
-DOWNLOAD_SECONDS = 20.0
 
 
 @command("beat")
@@ -68,16 +62,9 @@ def _sent(attachment: discord.Attachment) -> Fetch:
     """Bring a file a person has sent along; nothing is fetched that is too large or no music."""
 
     async def fetch() -> Sample:
-        name = attachment.filename
+        name = own_name(attachment)
         samples.check(name, attachment.size)
-        try:
-            async with asyncio.timeout(DOWNLOAD_SECONDS):
-                data = await attachment.read()
-        except TimeoutError:
-            raise UploadError(Sentence("upload_slow", name=shown_name(name))) from None
-        except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
-            raise UploadError(Sentence("upload_broken", name=shown_name(name))) from error
-        return await samples.read_sample(name, data)
+        return await samples.read_sample(name, await fetched(attachment))
 
     return fetch
 

@@ -123,13 +123,16 @@ def may_see(interaction: Interaction, request: Request) -> bool:
     """Say whether the person may see a request here.
 
     One guild never sees what belongs to another. In its own guild a result is seen by its owner
-    and by those who can read the channel it was asked in; elsewhere by its owner in a DM only.
-    Who is in a private thread sees it there, and who manages threads everywhere.
+    and by those who can read the channel it was asked in; elsewhere by its owner in a DM only, or
+    by the others of the group it was asked in. Who is in a private thread sees it there, and who
+    manages threads everywhere.
     """
     mine = request.user_id == interaction.user.id
-    if request.guild_id is None:
-        return mine
-    if interaction.guild_id is None:
+    if request.guild_id is None and interaction.guild_id is None:
+        return mine or (
+            request.channel_id is not None and request.channel_id == interaction.channel_id
+        )
+    if request.guild_id is None or interaction.guild_id is None:
         return mine
     if interaction.guild_id != request.guild_id:
         return False

@@ -45,6 +45,8 @@ async def take_edit(interaction: Interaction, request_id: int) -> None:
         # Discord gives a form five fields: what has none here stays as it was.
         values["energy"] = request.parameters.energy
         values["format"] = request.parameters.format.value
+    if values.get("style") == request.parameters.style:
+        values["version"] = request.parameters.version
     sample = kept_sample(interaction, request)
     await submit(interaction, request.kind, values, parent_id=request.id, sample=sample)
 

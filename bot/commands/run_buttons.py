@@ -74,6 +74,7 @@ class RunButton(
         style = f"s{style_id}" if style_id else None
         asked = await order(interaction, style, None if style_id else family, minutes, preset)
         house, say = house_of(interaction), await words_here(interaction)
+        assert interaction.message is not None
         run = await house.keeper.start(
             asked.family,
             asked.minutes,
@@ -82,11 +83,11 @@ class RunButton(
             preset=asked.preset,
             guild_id=interaction.guild_id,
             channel_id=interaction.channel_id,
+            message_id=interaction.message.id,
             locale=say.locale,
         )
         card = await face(house, say, run, None)
         await interaction.response.edit_message(content=None, embed=card.embed, view=card.view)
-        assert interaction.message is not None
         await _remember(interaction, run, interaction.message.id)
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import discord
 import structlog
-from discord.utils import format_dt, utcnow
+from discord.utils import format_dt, snowflake_time, utcnow
 
 from bot import cards, limits
 from bot.cards import AMBER, GREEN, GREY, RED, plain
@@ -190,8 +190,8 @@ class RunCards:
         self._edited: dict[int, float] = {}
 
     async def progress(self, run: Run, curve: Path | None) -> None:
-        """Edit the run's message; seldom when it has grown old."""
-        old = run.started_at is not None and _age(run.started_at) > OLD_SECONDS
+        """Edit the run's message; seldom when it has grown old, also while the run waited."""
+        old = run.message_id is not None and _age(snowflake_time(run.message_id)) > OLD_SECONDS
         now = time.monotonic()
         if old and now - self._edited.get(run.id, 0.0) < OLD_PAUSE:
             return

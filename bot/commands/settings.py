@@ -23,6 +23,7 @@ from bot.commands.menu import AdminGroup, options, text
 from bot.commands.settings_view import filters, overview
 from bot.commands.suggestions import Suggest, forgiving, styles_for
 from bot.filters import shows
+from bot.own_styles import is_trained
 from bot.parameters import FAMILY, Kind
 from bot.patterns import Soundness, examine
 from bot.store.guilds import Changes
@@ -102,6 +103,8 @@ async def style(
     for kind, name in kinds:
         own = await house.store.styles.visible(interaction.guild_id, FAMILY[kind].value)
         taught = pick(own, name) if name else None
+        if taught is not None and not await is_trained(taught, house.registry):
+            raise Refusal("settings.style_untrained", value=taught.name)
         found[f"{kind}_style"] = (
             taught.name if taught else house.styles.find(kind, name) if name else None
         )

@@ -7,6 +7,7 @@ from discord import app_commands
 
 from bot.cards import plain
 from bot.commands import style_report
+from bot.commands.attachments import fetched, own_name
 from bot.commands.common import (
     Choice,
     Interaction,
@@ -125,12 +126,12 @@ async def add(
     deliveries: list[Delivery] = []
     unread: list[Taken] = []
     for one in given:
-        name = shown_name(one.filename)
+        name = own_name(one)
         try:
-            check(name, one.size)
-            deliveries.append(await take_apart(name, await one.read()))
+            check(shown_name(name), one.size)
+            deliveries.append(await take_apart(name, await fetched(one)))
         except UploadError as error:
-            unread.append(Taken(name, remark=error.sentence))
+            unread.append(Taken(shown_name(name), remark=error.sentence))
     house, say = house_of(interaction), words_for(interaction)
     taken = unread + await house.corpus.add(found, deliveries, interaction.user.id)
     embed, files = style_report.report(say, found, taken, await house.corpus.measure(found))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from dataclasses import replace
 from typing import Any
 
 import aiohttp
@@ -34,6 +35,9 @@ TOKEN_ONLY_SECONDS = 12 * 60
 
 #: Brings the file that a beat is played around; raises UploadError.
 Fetch = Callable[[], Awaitable[Sample]]
+
+#: Each holds a file in memory, and has a process look at it.
+_FETCHES = asyncio.Semaphore(4)
 
 #: After these nobody knows whether Discord has heard us.
 UNSURE = (aiohttp.ClientError, OSError)
@@ -124,16 +128,11 @@ async def _admit(
     fetch: Fetch | None,
 ) -> Admitted | Refused:
     house = house_of(interaction)
-    try:
-        sample = await fetch() if fetch is not None else None
-    except UploadError as error:
-        return Refused(error.sentence)
     chosen = await house.store.guilds.get(interaction.guild_id)
     channel = interaction.channel
     ask = Ask(
         kind=kind,
         parameters=values,
-        sample=sample,
         user_id=interaction.user.id,
         guild_id=interaction.guild_id,
         channel_id=interaction.channel_id,
@@ -144,7 +143,18 @@ async def _admit(
         locale=base(chosen.locale or str(interaction.locale)),
         parent_id=parent_id,
     )
-    return await house.admission.admit(ask)
+    if fetch is None:
+        return await house.admission.admit(ask)
+    # Nothing is fetched, and no process begun, for what may not enter anyway.
+    refusal = await house.admission.refusal(ask)
+    if refusal is not None:
+        return Refused(refusal)
+    try:
+        async with _FETCHES:
+            sample = await fetch()
+    except UploadError as error:
+        return Refused(error.sentence)
+    return await house.admission.admit(replace(ask, sample=sample))
 
 
 async def _acknowledge(interaction: Interaction, card: Card) -> int | None:

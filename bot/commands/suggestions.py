@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Coroutine
 from functools import wraps
 from typing import Any, TypeVar
@@ -42,12 +43,14 @@ def styles_for(kind: Kind) -> Suggest[str]:
     async def suggest(interaction: Interaction, typed: str) -> list[Choice[str]]:
         house = house_of(interaction)
         wanted = folded(typed)
-        own = await house.store.styles.visible(interaction.guild_id, FAMILY[kind].value)
+        family = FAMILY[kind].value
+        own = await house.store.styles.visible(interaction.guild_id, family)
+        served = await asyncio.to_thread(house.registry.aliases, family) if own else {}
         return [
             *(
                 Choice(name=style.name, value=style.key)
                 for style in own
-                if wanted in folded(style.name)
+                if style.live in served and wanted in folded(style.name)
             ),
             *(
                 Choice(name=_label(style.name, style.description), value=style.name)

@@ -106,7 +106,7 @@ class Messages:
         return message.id
 
     async def send(self, request: Request, make: Maker, room: int) -> int | None:
-        """Edit a message, or post a new one where it is too old to be edited again."""
+        """Edit a message, or post a new one where it cannot be edited any more."""
         try:
             return await self.edit(request, make, room)
         except discord.HTTPException as error:

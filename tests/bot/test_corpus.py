@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bot.corpus import Corpus, Taken, least
-from bot.intake import Delivery, read
+from bot.intake import Delivery, read, take_apart
 from bot.settings import Settings
 from bot.store import NewStyle, Store, Style
 from tests.bot.classroom import essay_text, essays_zip, packed, song
@@ -73,6 +73,59 @@ async def test_a_list_of_marks_may_come_beside_the_files(
     await corpus.add(style, [labels, parts], by=1)
     kept = await sqlite_store.documents.of(style.id)
     assert [(d.title, d.mark) for d in kept] == [("The sea", 95.0)]
+
+
+LONG = "The importance of being earnest about the things that one has learned at school"
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {f"{LONG} (40).txt": essay_text(1)},
+        {f"{LONG}.txt": essay_text(1), "marks.csv": f"file,title,mark\n{LONG}.txt,Earnest,40\n"},
+    ],
+)
+async def test_a_long_name_keeps_its_mark(
+    corpus: Corpus, sqlite_store: Store, files: dict[str, str]
+) -> None:
+    style = await style_of(sqlite_store)
+    await corpus.add(style, [await take_apart("all.zip", packed(files))], by=1)
+    assert [d.mark for d in await sqlite_store.documents.of(style.id)] == [40.0]
+
+
+@pytest.mark.parametrize(
+    "lists",
+    [
+        {"marks.csv": "file,title,mark\nanna/essay.txt,,40\nben/essay.txt,,97\n"},
+        {"anna/m.csv": "file,mark\nessay.txt,40\n", "ben/m.csv": "file,mark\nessay.txt,97\n"},
+    ],
+)
+async def test_files_of_the_same_name_are_told_apart_by_their_folders(
+    corpus: Corpus, sqlite_store: Store, lists: dict[str, str]
+) -> None:
+    style = await style_of(sqlite_store)
+    files = {"anna/essay.txt": essay_text(1), "ben/essay.txt": essay_text(2)}
+    await corpus.add(style, [read("all.zip", packed(files | lists))], by=1)
+    assert [d.mark for d in await sqlite_store.documents.of(style.id)] == [40.0, 97.0]
+
+
+async def test_lists_in_two_archives_do_not_mix(corpus: Corpus, sqlite_store: Store) -> None:
+    style = await style_of(sqlite_store)
+    archives = [
+        read(f"{mark}.zip", packed({"a.txt": essay_text(mark), "m.csv": f"file,mark\na,{mark}\n"}))
+        for mark in (40, 97)
+    ]
+    await corpus.add(style, archives, by=1)
+    assert [d.mark for d in await sqlite_store.documents.of(style.id)] == [40.0, 97.0]
+
+
+async def test_a_document_whose_mark_is_unsure_is_refused(
+    corpus: Corpus, sqlite_store: Store
+) -> None:
+    style = await style_of(sqlite_store)
+    marks = read("m.csv", b"file,mark\nanna/essay.txt,40\nben/essay.txt,97\n")
+    taken = await corpus.add(style, [marks, read("essay.txt", essay_text(1).encode())], by=1)
+    assert said(taken) == {"essay.txt": "document_unsure"}
 
 
 async def test_songs_and_recordings_join_a_style_of_beats(

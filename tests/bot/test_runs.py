@@ -112,6 +112,16 @@ async def test_one_runs_one_waits_and_a_third_is_refused(office: Office) -> None
     assert (await office.until(second, lambda run: run.finished_at)).state is RunState.REFUSED
 
 
+async def test_a_message_starts_one_run(office: Office) -> None:
+    office.teach("wait")
+    both = await asyncio.gather(
+        *(office.keeper.start(Family.ESSAY, 5, by=1, message_id=7) for _ in range(2)),
+        return_exceptions=True,
+    )
+    assert [type(one) for one in both] == [Run, RunRefused]
+    assert len(await office.store.runs.open()) == 1
+
+
 async def test_stopping_is_graceful(office: Office) -> None:
     run = await office.begin("wait")
     await office.process_of(run)

@@ -17,6 +17,7 @@ from bot.verdicts import CODES, Verdict, judge
         (50001, 403, Verdict.NO_ACCESS),
         (200000, 400, Verdict.BLOCKED),
         (30046, 400, Verdict.TOO_OLD),
+        (50083, 400, Verdict.TOO_OLD),
         (50035, 400, Verdict.INVALID),
         (400001, 403, Verdict.NO_FILES),
     ],

@@ -114,3 +114,8 @@ def test_sentences_from_the_rooms_behind_are_said_in_the_persons_language() -> N
     assert words("en").say(sentence) == str(sentence)
     assert words("fr").say(sentence) == "Une graine est un nombre entier de 0 à 7."
     assert words("fr").say("Something nobody translated.") == "Something nobody translated."
+
+
+def test_a_sentence_that_was_stored_is_said_in_the_persons_language() -> None:
+    stored = str(Sentence("seed_range", high=7))
+    assert words("fr").say(stored) == "Une graine est un nombre entier de 0 à 7."

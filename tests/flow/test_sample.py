@@ -5,7 +5,9 @@ import base64
 import io
 import wave
 from typing import Any
+from unittest.mock import AsyncMock
 
+import discord
 import pytest
 
 from bot import samples
@@ -140,6 +142,18 @@ async def test_a_slow_upload_is_deferred_and_its_refusal_is_still_for_its_person
     assert [m.id for m in world.messages()] == [request.message_id]
     await world.alice.click(world.message(request), custom_id=f"gw:delete:{request.id}")
     assert world.messages() == []
+
+
+@pytest.mark.parametrize("refused", [{"allowed_channels": [1]}, {"bars_max": 8}])
+async def test_no_sample_is_fetched_for_who_may_not_ask(
+    world: World, monkeypatch: pytest.MonkeyPatch, refused: dict[str, Any]
+) -> None:
+    await world.store.guilds.change(world.guild.id, **refused)
+    read = AsyncMock()
+    monkeypatch.setattr(discord.Attachment, "read", read)
+    result = await world.alice.slash(world.channel, "beat", bars=16, sample=sent("tune.mid", TUNE))
+    assert result.ephemeral
+    read.assert_not_awaited()
 
 
 async def test_another_servers_samples_are_out_of_reach(world: World, service: FakeService) -> None:

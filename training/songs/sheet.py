@@ -122,13 +122,9 @@ def _plain(text: str) -> str:
 
 
 def _commas(path: Path) -> Iterator[Sequence[str]]:
-    data = path.read_bytes()
-    if b"\0" in data:
+    text = _decode(path.read_bytes())
+    if "\0" in text:
         raise SheetError("The sheet is neither csv nor xlsx.")
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = data.decode("cp1252", errors="replace")
     first = next((line for line in text.splitlines() if line.strip()), "")
     delimiter = max(",;\t", key=first.count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
@@ -139,6 +135,16 @@ def _commas(path: Path) -> Iterator[Sequence[str]]:
             return
         except csv.Error:  # a field beyond the reader's limit: a row of its own that says nothing
             yield ["?"]
+
+
+def _decode(data: bytes) -> str:
+    """Read bytes by their byte-order mark, as UTF-8, or as old Windows wrote them."""
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return data.decode("utf-16", errors="replace")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return data.decode("cp1252", errors="replace")
 
 
 def _workbook(path: Path) -> Iterator[Sequence[str]]:

@@ -49,6 +49,11 @@ async def test_every_card_fits_in_every_language_however_much_was_typed(
         limits.check_message(payload(card))
 
 
+def test_a_style_name_is_plain_in_the_title_of_a_beat() -> None:
+    card = cards.beat(SAY, beat_request(), beat_take(style="*lo~~fi~~*"), [], room=0)
+    assert str(card.embed.title).startswith("\\*lo\\~\\~fi")
+
+
 async def test_every_button_is_found_again_by_its_id() -> None:
     done = essay_done("Words and words. " * 600)
     for custom_id in ids(cards.essay(SAY, essay_request(), done, (), room=0)):

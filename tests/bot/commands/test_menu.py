@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,9 @@ from bot.commands import all_commands
 from bot.commands.common import Refusal
 from bot.commands.menu import AdminGroup, Translator, options, text
 from bot.commands.sync import payloads
+from bot.commands.train import MINUTES
+from bot.runs import MINUTES_MAX, MINUTES_MIN
+from bot.words import LOCALES, words
 
 TEXTS = Path(__file__).parents[3] / "bot/words/en.json"
 
@@ -82,3 +86,9 @@ async def test_a_group_asks_as_it_runs_who_uses_it_and_where() -> None:
         with pytest.raises(Refusal):
             await group.interaction_check(Asks(place))  # type: ignore[arg-type]
     assert asked == [5, 6, None]
+
+
+@pytest.mark.parametrize("locale", LOCALES)
+def test_the_usual_minutes_of_a_run_are_named(locale: str) -> None:
+    told = words(locale)("command.train.start.minutes.description")
+    assert re.findall(r"\d+", told) == [str(MINUTES_MIN), str(MINUTES_MAX), str(MINUTES)]
