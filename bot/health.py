@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 
+import structlog
 import typer
 from aiohttp import web
 from prometheus_client import generate_latest
@@ -19,6 +20,8 @@ from bot.store import Store, StoreError
 from models.client import GenerationClient, GenerationError
 from models.contract import Family
 from models.registry import Registry, RegistryError
+
+log = structlog.get_logger(__name__)
 
 #: Returns one plain sentence when something is wrong, None when all is well.
 Check = Callable[[], Awaitable[str | None]]
@@ -157,8 +160,11 @@ class HealthServer:
         try:
             async with asyncio.timeout(CHECK_SECONDS):
                 await self._measure()
-        except (StoreError, TimeoutError):
-            pass  # what could not be measured keeps its last value; /healthz says why
+        except Exception as error:  # the figures are wanted most when something is away
+            log.warning("not all could be measured", error=type(error).__name__)
+            metrics.MEASURED.set(0)
+        else:
+            metrics.MEASURED.set(1)
         return web.Response(
             body=generate_latest(metrics.REGISTRY),
             headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"},

@@ -81,6 +81,27 @@ async def test_health_is_answered_with_a_status_a_machine_understands(settings: 
     assert server.port == 0
 
 
+async def test_metrics_are_there_while_the_database_is_away(settings: Settings) -> None:
+    metrics.DEPTH.labels("queued").set(3)
+    faults: list[Exception] = [OSError("away"), TimeoutError(), RuntimeError("closed")]
+
+    async def measure() -> None:
+        if faults:
+            raise faults.pop()
+
+    server = HealthServer(Health({}), measure, settings)
+    await server.start()
+    try:
+        async with aiohttp.ClientSession(f"http://127.0.0.1:{server.port}") as session:
+            for measured in (0, 0, 0, 1):
+                async with session.get("/metrics") as answer:
+                    text = await answer.text()
+                assert answer.status == 200 and f"ghostwriter_measured {measured}.0" in text
+                assert 'ghostwriter_requests{state="queued"} 3.0' in text
+    finally:
+        await server.stop()
+
+
 async def test_a_stop_does_not_wait_for_who_asks_about_a_stuck_part(settings: Settings) -> None:
     asked = asyncio.Event()
 
