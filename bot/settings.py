@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -70,6 +70,21 @@ class Settings(BaseSettings):
         if not all(part.isdecimal() for part in parts):
             raise ValueError("must be Discord user ids, that is numbers, with commas between them")
         return frozenset(int(part) for part in parts)
+
+    @field_validator("generation_url")
+    @classmethod
+    def _check_address(cls, value: str | None) -> str | None:
+        """Refuse what no client could ask."""
+        if value is None:
+            return None
+        try:
+            parts = urlsplit(value.strip())
+            right = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        except ValueError:  # a port that is no number
+            right = False
+        if not right:
+            raise ValueError("must be an address such as http://host:8000")
+        return value.strip()
 
     @property
     def database(self) -> str:

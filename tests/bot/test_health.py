@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from pathlib import Path
 
@@ -203,3 +204,39 @@ async def test_the_doctor_notices_a_full_disk(
     monkeypatch.setattr("bot.health.DISK_NEEDED", 10**18)
     finding = (await found(settings))["disk"]
     assert not finding.ok and finding.sentence.startswith("Only ")
+
+
+async def test_the_doctor_finds_what_is_in_the_way_of_the_files(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = tmp_path / "taken"
+    taken.touch()
+    for data_dir in (taken, taken / "below"):
+        finding = (await found(settings.model_copy(update={"data_dir": data_dir})))["disk"]
+        said = f"DATA_DIR needs a folder, and {taken} is a file."
+        assert (finding.ok, finding.sentence) == (False, said)
+    access = os.access  # what the tests may do says nothing: they may be root's
+    settings.data_dir.mkdir(exist_ok=True)
+    monkeypatch.setattr(
+        "os.access", lambda path, mode: path != settings.data_dir and access(path, mode)
+    )
+    finding = (await found(settings))["disk"]
+    assert not finding.ok and finding.sentence.endswith("change DATA_DIR.")
+
+
+async def test_the_doctor_survives_a_broken_list_of_aliases(settings: Settings) -> None:
+    folder = settings.registry_dir / "essay"
+    folder.mkdir(parents=True)
+    (folder / "aliases.json").write_text("{")
+    findings = await found(settings)
+    assert not findings["essay model"].ok and findings["music model"].ok
+    assert str(folder) in findings["essay model"].sentence
+
+
+async def test_the_doctor_knows_what_a_soundfont_is(settings: Settings, tmp_path: Path) -> None:
+    font = tmp_path / "font.sf2"
+    given = settings.model_copy(update={"soundfont": font})
+    font.write_text("no sounds")
+    assert "not an .sf2 or .sf3" in (await found(given))["service"].sentence
+    font.write_bytes(b"RIFF\x00\x00\x00\x00sfbk")
+    assert (await found(given))["service"].ok

@@ -31,7 +31,15 @@ def test_the_environment_beats_the_file(monkeypatch: pytest.MonkeyPatch) -> None
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("WORKERS", "0"), ("WORKERS", "many"), ("DEVICE", "tpu"), ("HEALTH_PORT", "70000")],
+    [
+        ("WORKERS", "0"),
+        ("WORKERS", "many"),
+        ("DEVICE", "tpu"),
+        ("HEALTH_PORT", "70000"),
+        ("GENERATION_URL", "localhost:8000"),
+        ("GENERATION_URL", "http://host:port"),
+        ("GENERATION_URL", "http://"),
+    ],
 )
 def test_a_wrong_value_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     monkeypatch.setenv(name, value)
