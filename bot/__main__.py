@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import signal
 import sys
 from types import FrameType
@@ -10,6 +11,9 @@ from types import FrameType
 def main() -> None:
     """Do what the command line says."""
     signal.signal(signal.SIGINT, _leave)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal without quotation marks, say
     from bot.cli import app  # takes a second, in which somebody may change their mind
 
     app()

@@ -36,7 +36,7 @@ from bot.reflexes import settle
 from bot.runs import RunKeeper
 from bot.service_process import generation_url
 from bot.settings import Settings
-from bot.store import Store
+from bot.store import State, Store
 from bot.styles import Styles
 from bot.sweeper import Sweeper
 from bot.worker import Worker
@@ -129,8 +129,9 @@ class House:
 
     async def _measure(self) -> None:
         metrics.BUSY.set(self.worker.busy)
-        for state, count in (await self.store.requests.depth()).items():
-            metrics.DEPTH.labels(state.value).set(count)
+        counted = await self.store.requests.depth()
+        for state in State:  # also those that nothing is in any more
+            metrics.DEPTH.labels(state.value).set(counted.get(state, 0))
 
 
 async def cancel(tasks: Iterable[asyncio.Task[None]]) -> None:

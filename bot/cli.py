@@ -201,18 +201,21 @@ async def _make(
         async for end in finished:
             _tell(end, as_json)
             ends.append(end)
+    show.check()
     return _code(ends)
 
 
 async def _demo(settings: Settings, out: Path) -> int:
     typer.echo("Starting the models …\n", err=True)
     async with workshop(settings, out) as shop:
-        essay = await shop.make(_ask("essay", DEMO_ESSAY), Writing())
+        writing = Writing()
+        essay = await shop.make(_ask("essay", DEMO_ESSAY), writing)
         _tell(essay, as_json=False)
         typer.echo("", err=True)
         with Bar("Beat") as bar:
             beat = await shop.make(_ask("beat", DEMO_BEAT), bar)
         _tell(beat, as_json=False)
+    writing.check()
     return _code([essay, beat])
 
 

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from bot.admission import Admission, Ask, Refused
 from bot.files import write_whole
-from bot.frontend import Result
+from bot.frontend import Result, Undeliverable
 from bot.parameters import AlbumParameters, BeatParameters, EssayParameters
 from bot.service_process import generation_url
 from bot.settings import Settings
@@ -46,6 +46,9 @@ class Show(Protocol):
 
     def text(self, so_far: str) -> None:
         """Show the text so far."""
+
+    def check(self) -> None:
+        """Raise what kept it from showing all."""
 
 
 @dataclass(frozen=True)
@@ -146,7 +149,12 @@ class ConsoleFrontEnd:
             if result.essay is not None:
                 show.text(result.essay.text)
             show.progress(1.0, "done")
-        files = await asyncio.to_thread(self._copy, request, result)
+        try:
+            files = await asyncio.to_thread(self._copy, request, result)
+        except OSError as error:  # said at once: who waits here would wait for ever
+            sentence = _no_room(self._out, error)
+            self._end(request, End(sentence=sentence))
+            raise Undeliverable(sentence) from error
         self._end(request, End(result, files))
         return None
 
@@ -268,7 +276,11 @@ def _prepare(out: Path) -> None:
         write_whole(out / ".ghostwriter", b"")
         (out / ".ghostwriter").unlink(missing_ok=True)
     except OSError as error:
-        raise SetUpError(f"No files can be written into {out}: {error.strerror}.") from error
+        raise SetUpError(_no_room(out, error)) from error
+
+
+def _no_room(out: Path, error: OSError) -> str:
+    return f"No files can be written into {out}: {error.strerror}."
 
 
 async def _let_go(store: Store, worker: Worker) -> None:

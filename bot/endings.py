@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
+import sys
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
@@ -59,6 +61,9 @@ def guarded(
         code = act_until_stopped(act(settings))
     except (SettingsError, SetUpError, StoreError, ServiceFailed) as error:
         raise wrong(str(error)) from error
+    except BrokenPipeError as error:  # “| head -1” has read enough
+        _let_go_of_stdout()
+        raise typer.Exit(128 + signal.SIGPIPE) from error
     except OSError as error:
         raise wrong(plain(error)) from error
     if code != FINE:
@@ -93,6 +98,13 @@ async def _heeding(work: Coroutine[Any, Any, T]) -> T:
     if not acting.cancelled():
         acting.exception()  # who stops a command does not ask how it took that
     raise typer.Exit(128 + heard[0])
+
+
+def _let_go_of_stdout() -> None:
+    """Write what is left to nowhere, or Python would complain about it as it ends."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
 
 
 def plain(error: OSError) -> str:

@@ -8,7 +8,9 @@ import shutil
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
+import structlog
 import typer
 from aiohttp import web
 from prometheus_client import generate_latest
@@ -19,6 +21,8 @@ from bot.store import Store, StoreError
 from models.client import GenerationClient, GenerationError
 from models.contract import Family
 from models.registry import Registry, RegistryError
+
+log = structlog.get_logger(__name__)
 
 #: Returns one plain sentence when something is wrong, None when all is well.
 Check = Callable[[], Awaitable[str | None]]
@@ -157,8 +161,11 @@ class HealthServer:
         try:
             async with asyncio.timeout(CHECK_SECONDS):
                 await self._measure()
-        except (StoreError, TimeoutError):
-            pass  # what could not be measured keeps its last value; /healthz says why
+        except Exception as error:  # the figures are wanted most when something is away
+            log.warning("not all could be measured", error=type(error).__name__)
+            metrics.MEASURED.set(0)
+        else:
+            metrics.MEASURED.set(1)
         return web.Response(
             body=generate_latest(metrics.REGISTRY),
             headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"},
@@ -236,15 +243,17 @@ def _checkpoints(settings: Settings) -> Iterator[Finding]:
             version.verify()
         except RegistryError as error:
             yield Finding(part, False, f"{error} Train one or restore the shipped files.")
+        except (OSError, ValueError):  # its list of aliases is no JSON, or out of reach
+            where = settings.registry_dir / family.value
+            yield Finding(part, False, f"The models in {where} cannot be read; look at its files.")
         else:
             yield Finding(part, True, f"Version {version.name} is whole.")
 
 
 async def _service(settings: Settings) -> Finding:
     if settings.generation_url is None:
-        font = settings.soundfont
-        if font is not None and not font.is_file():
-            return Finding("service", False, f"SOUNDFONT names {font}, and there is no such file.")
+        if (wrong := _wrong_soundfont(settings.soundfont)) is not None:
+            return Finding("service", False, wrong)
         return Finding("service", True, "The bot starts the model service itself.")
     client = GenerationClient(settings.generation_url)
     try:
@@ -256,10 +265,30 @@ async def _service(settings: Settings) -> Finding:
     return Finding("service", health.ok, health.sentence)
 
 
+def _wrong_soundfont(font: Path | None) -> str | None:
+    """Say what is wrong with the file of sounds, without the code that plays it."""
+    if font is None:
+        return None
+    if not font.is_file():
+        return f"SOUNDFONT names {font}, and there is no such file."
+    try:
+        with font.open("rb") as file:
+            head = file.read(12)
+    except OSError as error:
+        return f"SOUNDFONT names {font}, which cannot be read: {error.strerror}."
+    if head[:4] != b"RIFF" or head[8:] != b"sfbk":
+        return f"SOUNDFONT names {font}, which is not an .sf2 or .sf3 file."
+    return None
+
+
 def _disk(settings: Settings) -> Finding:
     folder = settings.data_dir.absolute()
     while not folder.exists():
         folder = folder.parent
+    if not folder.is_dir():
+        return Finding("disk", False, f"DATA_DIR needs a folder, and {folder} is a file.")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        return Finding("disk", False, f"The bot may not write into {folder}; change DATA_DIR.")
     free = shutil.disk_usage(folder).free
     sentence = f"{free / 1e9:.1f} GB are free where DATA_DIR lies"
     if free < DISK_NEEDED:

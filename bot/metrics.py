@@ -60,3 +60,8 @@ LAG = Gauge(
     registry=REGISTRY,
 )
 FAILING = Gauge("ghostwriter_failing", "1 for each part that fails", ["part"], registry=REGISTRY)
+MEASURED = Gauge(
+    "ghostwriter_measured",
+    "0 while the database does not answer and its figures are the last ones known",
+    registry=REGISTRY,
+)

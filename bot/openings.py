@@ -14,11 +14,15 @@ TELLING = 4
 
 #: Custom emoji, times, mentions nobody could resolve, and addresses: no words to go on from.
 _TOKENS = re.compile(r"<a?:\w+:\d+>|<t:-?\d+(?::\w)?>|<[@#][!&]?\d+>|<?https?://[^\s>]+>?")
-_LINKS = re.compile(r"\[([^\]\n]+)\]\([^)\s]*\)")
+_LINKS = re.compile(r"\[([^\[\]\n]++)\]\([^)\s]*+\)")
 _LINE_MARKS = re.compile(r"^[ \t]*(?:>{1,3}|#{1,3}|-#|[-*+•])[ \t]+", re.MULTILINE)
 _FENCES = re.compile(r"```(?:\w*\n)?|`")
-_EMPHASIS = re.compile(r"(\*{1,3}|_{2,3}|~~|\|\|)(?=\S)(.+?)(?<=\S)\1", re.DOTALL)
-_UNDERLINE = re.compile(r"(?<!\w)_(?=\S)(.+?)(?<=\S)_(?!\w)", re.DOTALL)
+#: What opens and what closes each kind of emphasis; of those that begin alike the longest first.
+_EMPHASIS = [
+    (re.compile(rf"{mark}(?=\S)"), re.compile(rf"(?<=\S){mark}"))
+    for mark in (r"\|\|", "~~", r"\*\*\*", r"\*\*", r"\*", "___", "__")
+]
+_EMPHASIS.append((re.compile(r"(?<!\w)_(?=\S)"), re.compile(r"(?<=\S)_(?!\w)")))
 _SENTENCE = re.compile(r"(?:(?<=[.!?…])|(?<=[.!?…][\"”’)»]))\s+|\n+")
 
 
@@ -27,12 +31,26 @@ def cleaned(text: str) -> str:
     text = unicodedata.normalize("NFC", text).replace("\r\n", "\n")
     text = _FENCES.sub("", _LINKS.sub(r"\1", text))
     text = _LINE_MARKS.sub("", _TOKENS.sub(" ", text))
-    for _ in range(3):  # bold inside of italics inside of a spoiler
-        text = _EMPHASIS.sub(r"\2", text)
-    text = _UNDERLINE.sub(r"\1", text)
+    for opens, closes in _EMPHASIS:
+        text = _without_pairs(text, opens, closes)
     text = "".join(c for c in text if c.isprintable() or c.isspace())
     paragraphs = (" ".join(block.split()) for block in re.split(r"\n\s*\n", text))
     return "\n\n".join(paragraph for paragraph in paragraphs if paragraph)
+
+
+def _without_pairs(text: str, opens: re.Pattern[str], closes: re.Pattern[str]) -> str:
+    """Take away each mark that opens and the next that closes.
+
+    One expression for both would look for the end of each mark anew, through the whole text.
+    """
+    parts, at = list[str](), 0
+    while (opening := opens.search(text, at)) is not None:
+        closing = closes.search(text, opening.end() + 1)
+        if closing is None:  # nor is there one for those that open later
+            break
+        parts += text[at : opening.start()], text[opening.end() : closing.start()]
+        at = closing.end()
+    return "".join([*parts, text[at:]])
 
 
 def topic_of(text: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -28,7 +28,10 @@ class SettingsError(Exception):
 class Settings(BaseSettings):
     """Everything an operator can set; names are upper case in the environment."""
 
-    model_config = SettingsConfigDict(env_file=".env", frozen=True, extra="ignore")
+    #: Who leaves a variable empty, as in ``${NAME:-}`` of compose, has not set it.
+    model_config = SettingsConfigDict(
+        env_file=".env", env_ignore_empty=True, frozen=True, extra="ignore"
+    )
 
     discord_token: SecretStr | None = None
     discord_token_file: Path | None = Field(default=None, description="File holding the token")
@@ -67,6 +70,21 @@ class Settings(BaseSettings):
         if not all(part.isdecimal() for part in parts):
             raise ValueError("must be Discord user ids, that is numbers, with commas between them")
         return frozenset(int(part) for part in parts)
+
+    @field_validator("generation_url")
+    @classmethod
+    def _check_address(cls, value: str | None) -> str | None:
+        """Refuse what no client could ask."""
+        if value is None:
+            return None
+        try:
+            parts = urlsplit(value.strip())
+            right = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        except ValueError:  # a port that is no number
+            right = False
+        if not right:
+            raise ValueError("must be an address such as http://host:8000")
+        return value.strip()
 
     @property
     def database(self) -> str:
@@ -107,8 +125,9 @@ class Settings(BaseSettings):
 
     def token(self) -> str | None:
         """Read the bot token from its variable or its file."""
-        if self.discord_token is not None:
-            return self.discord_token.get_secret_value().strip() or None
+        given = self.discord_token.get_secret_value().strip() if self.discord_token else ""
+        if given:
+            return given
         if self.discord_token_file is not None:
             return _read_secret("DISCORD_TOKEN_FILE", self.discord_token_file) or None
         return None
@@ -128,6 +147,10 @@ def load_settings(**overrides: object) -> Settings:
     """Read the settings; raise SettingsError with the name of each wrong variable."""
     try:
         return Settings(**overrides)  # type: ignore[arg-type]
+    except UnicodeDecodeError as error:
+        raise SettingsError("The file .env is not a text in UTF-8.") from error
+    except OSError as error:
+        raise SettingsError(f"The file .env cannot be read: {error.strerror}.") from error
     except ValidationError as error:
         wrong = "; ".join(
             f"{'.'.join(str(part) for part in e['loc']).upper()}: "

@@ -18,29 +18,48 @@ class Quiet:
     def text(self, so_far: str) -> None:
         """Show nothing."""
 
+    def check(self) -> None:
+        """Raise what kept it from showing all."""
+
 
 class Writing(Quiet):
-    """Writes a text to standard output as it comes."""
+    """Writes a text to standard output as it comes.
+
+    Where that cannot be written to any more, the essay and its files are made all the same.
+    """
 
     def __init__(self) -> None:
         self._shown = ""
+        self._trouble: OSError | None = None
 
     def text(self, so_far: str) -> None:
         """Write what is new; a text that begins anew is waited for until it is longer again."""
         if so_far.startswith(self._shown):
-            sys.stdout.write(so_far[len(self._shown) :])
+            self._write(so_far[len(self._shown) :])
         elif not self._shown.startswith(so_far):
-            sys.stdout.write("\n\n" + so_far)
+            self._write("\n\n" + so_far)
         else:
             return
-        sys.stdout.flush()
         self._shown = so_far
 
     def progress(self, done: float, stage: str) -> None:
         """End the last line when all is written."""
         if stage == "done":
-            sys.stdout.write("\n")
+            self._write("\n")
+
+    def check(self) -> None:
+        """Raise what kept it from writing all."""
+        if self._trouble is not None:
+            raise self._trouble
+
+    def _write(self, text: str) -> None:
+        if self._trouble is not None or sys.stdout is None:  # closed by whoever started us
+            return
+        try:
+            sys.stdout.write(text)
             sys.stdout.flush()
+        except OSError as error:  # a pipe whose reader has gone, a full disk
+            self._trouble = error
 
 
 class Bar(Quiet):

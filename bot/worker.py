@@ -17,6 +17,7 @@ from bot.files import Shelf
 from bot.frontend import FrontEnd, Result, Undeliverable
 from bot.job import Interrupted, Job, Reason
 from bot.maker import Blocked, Broken, Generator, Lost, Maker, quietly
+from bot.outage import Outage
 from bot.outlook import Forecast
 from bot.sentences import Sentence
 from bot.settings import Settings
@@ -58,7 +59,7 @@ class Worker:
         self._kicked = asyncio.Event()
         self._stopping = asyncio.Event()
         self._paused_until = 0.0
-        self._away_since: float | None = None
+        self._outage = Outage()
         self.last_beat = time.monotonic()
 
     @property
@@ -176,7 +177,7 @@ class Worker:
             except Exception as error:
                 await self._failed(request, error)
             else:
-                self._away_since = None
+                self._outage.over()
                 await self._deliver(request, front, result)
 
     async def _deliver(self, request: Request, front: FrontEnd, result: Result) -> None:
@@ -210,6 +211,8 @@ class Worker:
 
     async def _failed(self, request: Request, error: Exception) -> None:
         hand_back = self._store.requests.hand_back
+        if isinstance(error, GenerationBusy | GenerationRefused | Broken | Blocked):
+            self._outage.over()  # the service was there
         if isinstance(error, GenerationBusy):
             if request.kind != "album":  # albums have a queue of their own
                 # Claiming more would only carry rows to and fro.
@@ -239,10 +242,8 @@ class Worker:
 
     def _wait_for_service(self) -> bool:
         """Take nothing for a moment; False when the service has been away for too long."""
-        now = time.monotonic()
-        self._paused_until = now + RETRY_SECONDS
-        self._away_since = self._away_since or now
-        return now - self._away_since < PATIENCE
+        self._paused_until = time.monotonic() + RETRY_SECONDS
+        return not self._outage.lasts_beyond(PATIENCE)
 
     async def _give_up(self, request: Request, sentence: str, *, refused: bool = False) -> None:
         # Said before it is committed: after a crash in between it is tried and said again, by an

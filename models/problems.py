@@ -5,14 +5,19 @@ from __future__ import annotations
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from models.acceptance import Unacceptable
-from models.contract import Problem, Shape
+from models.contract import SAMPLE_LIMIT, Problem, Shape
 from models.desks import BROKEN, Full
+
+#: A sample of the largest size in base64, and some room for everything else.
+BODY_LIMIT = 4 * SAMPLE_LIMIT // 3 + 100_000
 
 
 def add_problems(app: FastAPI) -> None:
     """Turn every error into a Problem."""
+    app.add_middleware(Bounded)
 
     @app.exception_handler(Full)
     async def full(_: Request, error: Full) -> Response:
@@ -31,11 +36,33 @@ def add_problems(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def http(_: Request, error: HTTPException) -> Response:
-        return answer(error.status_code, Problem(sentence=f"{error.detail}."))
+        again = error.status_code >= 500
+        return answer(error.status_code, Problem(sentence=f"{error.detail}.", again=again))
 
     @app.exception_handler(Exception)
     async def broken(_: Request, error: Exception) -> Response:
         return answer(500, Problem(sentence=BROKEN))
+
+
+class Bounded:
+    """Refuses bodies larger than any request may be, before they fill the memory."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Count what comes in; a length that is promised may be a lie or missing."""
+        come = 0
+
+        async def counted() -> Message:
+            nonlocal come
+            message = await receive()
+            come += len(message.get("body", b""))
+            if come > BODY_LIMIT:
+                raise HTTPException(413, "The body is too large")
+            return message
+
+        await self._app(scope, counted if scope["type"] == "http" else receive, send)
 
 
 def answer(status: int, shape: Shape) -> Response:

@@ -9,7 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from bot.store.artifacts import Artifacts
-from bot.store.database import Database, StoreError, connect, unreachable
+from bot.store.database import Database, StoreError, connect, try_out, unreachable
 from bot.store.deeds import Deed, Deeds
 from bot.store.documents import Documents
 from bot.store.guilds import Guilds
@@ -19,7 +19,7 @@ from bot.store.ratings import Ratings, Tally
 from bot.store.recovery import MAX_AGE, MAX_DELIVERIES
 from bot.store.requests import Requests
 from bot.store.runs import Runs
-from bot.store.schema import head, migrate, revision
+from bot.store.schema import check_known, head, migrate, revision
 from bot.store.shapes import (
     MINIMUM_MARK,
     NOBODY,
@@ -106,9 +106,11 @@ class Store:
         """Open a migrated database; raise StoreError when it cannot be used as it is."""
         engine = connect(url)
         try:
+            await try_out(engine)
             async with engine.connect() as connection:
                 await connection.execution_options(writes=False)
                 found = await connection.run_sync(revision)
+            check_known(found)
             if found != head():
                 raise StoreError(
                     "The database is not up to date; run “python -m bot migrate” first."

@@ -9,7 +9,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import Table, make_url
+from sqlalchemy import URL, Table, make_url
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, DBAPIError, InvalidRequestError, NoSuchModuleError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -27,14 +27,42 @@ def connect(url: str) -> AsyncEngine:
     try:
         parsed = make_url(url)
         if parsed.get_backend_name() != "sqlite":
-            return create_async_engine(url, pool_pre_ping=True)
+            return create_async_engine(_as_asyncpg_says(parsed), pool_pre_ping=True)
         if parsed.database and parsed.database != ":memory:":
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
         return SqliteEngine(url)
-    except (ArgumentError, InvalidRequestError, NoSuchModuleError, ImportError) as error:
+    except (
+        ArgumentError,
+        InvalidRequestError,
+        NoSuchModuleError,
+        ImportError,
+        ValueError,  # a port that is no number
+    ) as error:
         raise StoreError("DATABASE_URL is not the address of a database I know.") from error
     except OSError as error:
         raise unreachable(error) from error
+
+
+def _as_asyncpg_says(url: URL) -> URL:
+    """Name what all other clients of PostgreSQL call ``sslmode`` as its driver does."""
+    if "sslmode" not in url.query:
+        return url
+    mode = url.query["sslmode"]
+    return url.difference_update_query(["sslmode"]).update_query_dict({"ssl": mode})
+
+
+async def try_out(engine: AsyncEngine) -> None:
+    """Connect once; raise StoreError when there is no such database, or no such option."""
+    try:
+        async with engine.connect():
+            pass
+    except (DBAPIError, OSError) as error:
+        raise unreachable(error) from error
+    except TypeError as error:  # the driver was given what it does not know
+        names = ", ".join(engine.url.query)
+        raise StoreError(f"DATABASE_URL has an option that cannot be used: {names}.") from error
+    except (ValueError, OverflowError) as error:  # a port or an option out of bounds
+        raise StoreError(f"DATABASE_URL cannot be used: {str(error).rstrip('.')}.") from error
 
 
 def unreachable(error: Exception) -> StoreError:

@@ -11,7 +11,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
-from bot.store.database import StoreError, connect, unreachable
+from bot.store.database import StoreError, connect, try_out, unreachable
 
 MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
 #: Any number that all processes agree on: only one of them migrates at a time.
@@ -40,10 +40,20 @@ def revision(connection: Connection) -> str | None:
     return MigrationContext.configure(connection).get_current_revision()
 
 
+def check_known(version: str | None) -> None:
+    """Raise StoreError for a version that only newer code knows."""
+    scripts = ScriptDirectory.from_config(config())
+    if version is not None and version not in {each.revision for each in scripts.walk_revisions()}:
+        raise StoreError(
+            f"The database is at version {version}, which is newer than this program; update it."
+        )
+
+
 def upgrade(connection: Connection, target: str = "head") -> None:
     """Bring the database of a connection to a version, inside its transaction."""
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+    check_known(revision(connection))
     command.upgrade(config(connection), target)
 
 
@@ -51,6 +61,7 @@ async def migrate(url: str, target: str = "head") -> str:
     """Bring a database to a version, from empty or from any older one; return its name."""
     engine = connect(url)
     try:
+        await try_out(engine)
         async with engine.connect() as connection:
             await connection.execution_options(foreign_keys=False)
             async with connection.begin():

@@ -6,6 +6,7 @@ import io
 from contextlib import aclosing
 from dataclasses import fields, replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -193,6 +194,43 @@ async def test_the_first_end_counts() -> None:
     await front.failed(request, "No.")
     await front.cancelled(request)
     assert (await watching).sentence == "No."
+
+
+class Closed(io.StringIO):
+    """Standard output whose reader has gone."""
+
+    def flush(self) -> None:
+        raise BrokenPipeError
+
+
+@pytest.mark.parametrize("stdout", [Closed(), None])
+async def test_an_essay_is_made_though_nobody_reads_it(
+    client: Client,
+    remote: Settings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    stdout: io.StringIO | None,
+) -> None:
+    monkeypatch.setattr("bot.terminal.sys", SimpleNamespace(stdout=stdout))
+    show = Writing()
+    async with workshop(remote, tmp_path / "out") as shop, asyncio.timeout(20):
+        end = await shop.make(ask("The sea"), show)
+    assert end.sentence is None and all(path.is_file() for path in end.files)
+    if stdout is not None:
+        with pytest.raises(BrokenPipeError):
+            show.check()
+
+
+async def test_files_that_cannot_be_written_are_one_sentence(
+    client: Client, remote: Settings, tmp_path: Path
+) -> None:
+    async with workshop(remote, tmp_path / "out") as shop, asyncio.timeout(20):
+        (tmp_path / "out").rmdir()
+        (tmp_path / "out").touch()
+        end = await shop.make(ask("The sea"), Quiet())
+    said = f"No files can be written into {tmp_path / 'out'}: Not a directory."
+    assert end.sentence == said and not end.wrong and end.request is not None
+    assert (await row(remote, end.request.id)).state is State.EXPIRED
 
 
 def test_a_text_that_begins_anew_is_not_printed_twice(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,17 +24,22 @@ ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 300.0
 
 
+def environment() -> dict[str, str]:
+    """Nobody's settings, and the packages."""
+    known = {name.upper() for name in Settings.model_fields}
+    env = {name: value for name, value in os.environ.items() if name.upper() not in known}
+    return {**env, "PYTHONPATH": str(ROOT)}
+
+
 @contextmanager
 def begun(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
     """Run a command in a folder, whose data and out lie there; never leave it running."""
-    known = {name.upper() for name in Settings.model_fields}
-    env = {name: value for name, value in os.environ.items() if name.upper() not in known}
     said, complained = (folder / name for name in ("stdout", "stderr"))
     with said.open("wb") as out, complained.open("wb") as err:
         process = subprocess.Popen(
             [sys.executable, "-m", "bot", *arguments],
             cwd=folder,
-            env={**env, "PYTHONPATH": str(ROOT)},
+            env=environment(),
             stdout=out,
             stderr=err,
         )
@@ -74,6 +79,22 @@ def test_stopped_while_the_models_are_loaded(tmp_path: Path) -> None:
     with begun(tmp_path, "beat", "--json") as process:
         wait_until(lambda: psutil.Process(process.pid).children(), process)
         end_by(signal.SIGTERM, process, tmp_path)
+
+
+def test_a_reader_that_has_enough_ends_the_command_quietly(
+    service_url: str, tmp_path: Path
+) -> None:
+    (tmp_path / "topics.txt").write_text("\n".join(f"rivers {n}" for n in range(40)))
+    command = (
+        '"$0" -m bot essay --batch topics.txt --words 50 --json 2> stderr | head -1 > /dev/null; '
+        'exit "${PIPESTATUS[0]}"'
+    )
+    env = {**environment(), "GENERATION_URL": service_url}
+    ended = subprocess.run(
+        ["bash", "-c", command, sys.executable], cwd=tmp_path, env=env, check=False
+    )
+    assert ended.returncode == 128 + signal.SIGPIPE
+    assert (tmp_path / "stderr").read_text() == ""
 
 
 def test_stopped_before_anything_is_imported(monkeypatch: pytest.MonkeyPatch) -> None:

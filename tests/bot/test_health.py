@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from pathlib import Path
 
@@ -79,6 +80,27 @@ async def test_health_is_answered_with_a_status_a_machine_understands(settings: 
     finally:
         await server.stop()
     assert server.port == 0
+
+
+async def test_metrics_are_there_while_the_database_is_away(settings: Settings) -> None:
+    metrics.DEPTH.labels("queued").set(3)
+    faults: list[Exception] = [OSError("away"), TimeoutError(), RuntimeError("closed")]
+
+    async def measure() -> None:
+        if faults:
+            raise faults.pop()
+
+    server = HealthServer(Health({}), measure, settings)
+    await server.start()
+    try:
+        async with aiohttp.ClientSession(f"http://127.0.0.1:{server.port}") as session:
+            for measured in (0, 0, 0, 1):
+                async with session.get("/metrics") as answer:
+                    text = await answer.text()
+                assert answer.status == 200 and f"ghostwriter_measured {measured}.0" in text
+                assert 'ghostwriter_requests{state="queued"} 3.0' in text
+    finally:
+        await server.stop()
 
 
 async def test_a_stop_does_not_wait_for_who_asks_about_a_stuck_part(settings: Settings) -> None:
@@ -182,3 +204,39 @@ async def test_the_doctor_notices_a_full_disk(
     monkeypatch.setattr("bot.health.DISK_NEEDED", 10**18)
     finding = (await found(settings))["disk"]
     assert not finding.ok and finding.sentence.startswith("Only ")
+
+
+async def test_the_doctor_finds_what_is_in_the_way_of_the_files(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = tmp_path / "taken"
+    taken.touch()
+    for data_dir in (taken, taken / "below"):
+        finding = (await found(settings.model_copy(update={"data_dir": data_dir})))["disk"]
+        said = f"DATA_DIR needs a folder, and {taken} is a file."
+        assert (finding.ok, finding.sentence) == (False, said)
+    access = os.access  # what the tests may do says nothing: they may be root's
+    settings.data_dir.mkdir(exist_ok=True)
+    monkeypatch.setattr(
+        "os.access", lambda path, mode: path != settings.data_dir and access(path, mode)
+    )
+    finding = (await found(settings))["disk"]
+    assert not finding.ok and finding.sentence.endswith("change DATA_DIR.")
+
+
+async def test_the_doctor_survives_a_broken_list_of_aliases(settings: Settings) -> None:
+    folder = settings.registry_dir / "essay"
+    folder.mkdir(parents=True)
+    (folder / "aliases.json").write_text("{")
+    findings = await found(settings)
+    assert not findings["essay model"].ok and findings["music model"].ok
+    assert str(folder) in findings["essay model"].sentence
+
+
+async def test_the_doctor_knows_what_a_soundfont_is(settings: Settings, tmp_path: Path) -> None:
+    font = tmp_path / "font.sf2"
+    given = settings.model_copy(update={"soundfont": font})
+    font.write_text("no sounds")
+    assert "not an .sf2 or .sf3" in (await found(given))["service"].sentence
+    font.write_bytes(b"RIFF\x00\x00\x00\x00sfbk")
+    assert (await found(given))["service"].ok

@@ -31,12 +31,47 @@ def test_the_environment_beats_the_file(monkeypatch: pytest.MonkeyPatch) -> None
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("WORKERS", "0"), ("WORKERS", "many"), ("DEVICE", "tpu"), ("HEALTH_PORT", "70000")],
+    [
+        ("WORKERS", "0"),
+        ("WORKERS", "many"),
+        ("DEVICE", "tpu"),
+        ("HEALTH_PORT", "70000"),
+        ("GENERATION_URL", "localhost:8000"),
+        ("GENERATION_URL", "http://host:port"),
+        ("GENERATION_URL", "http://"),
+    ],
 )
 def test_a_wrong_value_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     monkeypatch.setenv(name, value)
     with pytest.raises(SettingsError, match=name):
         load_settings()
+
+
+@pytest.mark.parametrize("empty", ["", "  "])
+def test_an_empty_token_does_not_hide_the_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, empty: str
+) -> None:
+    (tmp_path / "token").write_text("from-file")
+    monkeypatch.setenv("DISCORD_TOKEN", empty)
+    monkeypatch.setenv("DISCORD_TOKEN_FILE", "token")
+    assert load_settings().token() == "from-file"
+
+
+@pytest.mark.parametrize("place", ["environment", "file"])
+def test_what_is_empty_is_not_set(monkeypatch: pytest.MonkeyPatch, place: str) -> None:
+    for name in Settings.model_fields:
+        if place == "environment":
+            monkeypatch.setenv(name.upper(), "")
+    if place == "file":
+        Path(".env").write_text("".join(f"{n.upper()}=\n" for n in Settings.model_fields))
+    assert load_settings().model_dump() == Settings.model_construct().model_dump()
+    assert load_settings().database == "sqlite+aiosqlite:///data/ghostwriter.db"
+
+
+def test_an_empty_variable_leaves_the_file_its_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path(".env").write_text("WORKERS=2\n")
+    monkeypatch.setenv("WORKERS", "")
+    assert load_settings().workers == 2
 
 
 def test_a_postgresql_address_gets_its_driver() -> None:
@@ -64,6 +99,12 @@ def test_what_is_wrong_is_said_without_the_words_of_a_parser(
     with pytest.raises(SettingsError, match="ADMIN_IDS: must be Discord user ids") as caught:
         load_settings()
     assert "int()" not in str(caught.value) and "Value error" not in str(caught.value)
+
+
+def test_a_file_of_settings_that_is_no_text_is_one_sentence() -> None:
+    Path(".env").write_bytes(b"DATA_DIR=caf\xe9\n")
+    with pytest.raises(SettingsError, match=r"\.env is not a text in UTF-8\."):
+        load_settings()
 
 
 def test_a_secret_that_cannot_be_read_is_named(tmp_path: Path) -> None:

@@ -48,6 +48,24 @@ async def test_a_service_that_stays_away_is_given_up(
     assert (row.state, row.error) == (State.FAILED, Sentence("unavailable"))
 
 
+@pytest.mark.parametrize(
+    "answer", [GenerationRefused("No such style."), GenerationBusy(retry_after=0.02)]
+)
+async def test_an_outage_ends_with_any_answer(
+    answer: Exception, sqlite_store: Store, quick: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.worker.PATIENCE", 1.0)
+    monkeypatch.setattr("bot.worker.RETRY_SECONDS", 0.6)
+    away = Script(error=GenerationUnavailable("Away."), at_once=True)
+    answered = Script(error=answer, at_once=True)
+    client = ScriptedClient(away, away, answered, away)
+    first = await sqlite_store.requests.create(essay(1))
+    async with working(sqlite_store, client, Listener(), quick):
+        one = await ended(sqlite_store, first)
+        other = await ended(sqlite_store, await sqlite_store.requests.create(essay(2)))
+    assert Sentence("unavailable") not in (one.error, other.error)
+
+
 async def test_a_service_that_breaks_is_tried_once_more(
     sqlite_store: Store, quick: Settings
 ) -> None:

@@ -33,6 +33,15 @@ async def health(world: World) -> tuple[int, set[str]]:
         return answer.status, set((await answer.json())["failing"])
 
 
+async def figures(world: World) -> str:
+    """Ask the page that Prometheus asks."""
+    async with (
+        aiohttp.ClientSession() as session,
+        session.get(f"http://127.0.0.1:{world.house.server.port}/metrics") as answer,
+    ):
+        return await answer.text()
+
+
 @pytest.mark.parametrize("part", ["gateway", "worker", "database", "service"])
 async def test_each_part_that_is_stuck_fails_the_health_page(
     world: World, service: FakeService, monkeypatch: pytest.MonkeyPatch, part: str
@@ -83,11 +92,17 @@ async def test_an_essay_moves_the_figures_that_are_watched(world: World) -> None
     await world.done(await world.ask(world.alice, "essay", topic="the sea", length=200))
     await world.until(lambda: counted() == [number + 1 for number in before])
     assert figure("tokens_per_second") > 0
-    async with (
-        aiohttp.ClientSession() as session,
-        session.get(f"http://127.0.0.1:{world.house.server.port}/metrics") as answer,
-    ):
-        assert 'ghostwriter_requests{state="done"} 1.0' in await answer.text()
+    assert 'ghostwriter_requests{state="done"} 1.0' in await figures(world)
+
+
+async def test_a_queue_that_has_emptied_is_shown_empty(world: World, service: FakeService) -> None:
+    service.go.clear()
+    number = await world.ask(world.alice, "essay", topic="the sea")
+    await world.until(lambda: world.house.worker.busy == 1)
+    assert 'ghostwriter_requests{state="running"} 1.0' in await figures(world)
+    service.go.set()
+    await world.done(number)
+    assert 'ghostwriter_requests{state="running"} 0.0' in await figures(world)
 
 
 @pytest.fixture

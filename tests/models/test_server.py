@@ -27,6 +27,7 @@ from models.contract import (
     Progress,
 )
 from models.library import Makers
+from models.problems import BODY_LIMIT
 from models.registry import Registry
 from models.server import Server, create_app, main
 from models.service import GenerationService
@@ -212,9 +213,23 @@ async def test_a_wrong_body_is_one_plain_sentence(house: House, body: str, sente
     assert Problem.model_validate_json(answer.content).sentence == sentence
 
 
+@pytest.mark.parametrize("told", [True, False])
+async def test_a_body_larger_than_any_request_is_refused(house: House, told: bool) -> None:
+    async def chunks() -> AsyncIterator[bytes]:
+        for _ in range(-(-BODY_LIMIT // 2**20) + 1):
+            yield b"A" * 2**20
+
+    body = b"A" * (BODY_LIMIT + 1) if told else chunks()
+    answer = await house.http.post("/v1/beats", content=body)
+    assert answer.status_code == 413
+    problem = Problem.model_validate_json(answer.content)
+    assert (problem.sentence, problem.again) == ("The body is too large.", False)
+
+
 async def test_a_wrong_address_is_a_problem_too(house: House) -> None:
     answer = await house.http.get("/v1/nothing")
     assert (answer.status_code, answer.json()["sentence"]) == (404, "Not Found.")
+    assert answer.json()["again"] is False
     answer = await house.http.post("/v1/models/poems/reload")
     assert answer.status_code == 422
     assert "family" in answer.json()["sentence"]

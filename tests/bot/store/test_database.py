@@ -64,6 +64,39 @@ async def test_a_change_that_fails_leaves_nothing(database_url: str) -> None:
     await store.close()
 
 
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("postgresql+asyncpg://u:p@127.0.0.1:port/x", "DATABASE_URL is not the address of"),
+        ("postgresql+asyncpg://u:p@127.0.0.1:99999/x", "DATABASE_URL cannot be used: .*port"),
+        ("postgresql+asyncpg://u:p@127.0.0.1:1/x?foo=1", "an option that cannot be used: foo"),
+        ("postgresql+asyncpg://u:p@127.0.0.1:1/x?sslmode=require", "cannot be reached"),
+        ("postgresql+asyncpg://u:p@127.0.0.1:1/x?sslmode=strong", "`sslmode` parameter must be"),
+    ],
+)
+async def test_an_address_that_cannot_be_used_is_one_sentence(url: str, said: str) -> None:
+    for use in (migrate, Store.open):
+        with pytest.raises(StoreError, match=said) as caught:
+            await use(url)
+        assert "u:p" not in str(caught.value)
+
+
+async def test_sslmode_means_what_it_means_everywhere(postgres_url: str) -> None:
+    await (await Store.open(f"{postgres_url}?sslmode=prefer")).close()
+    with pytest.raises(StoreError, match="rejected SSL upgrade"):  # that server has no SSL
+        await Store.open(f"{postgres_url}?sslmode=require")
+
+
+async def test_a_database_of_newer_code_is_one_sentence(sqlite_url: str) -> None:
+    database = Database(connect(sqlite_url))
+    async with database.write() as db:
+        await db.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    await database.engine.dispose()
+    for use in (migrate, Store.open):
+        with pytest.raises(StoreError, match=r"at version 9999, which is newer than this program"):
+            await use(sqlite_url)
+
+
 async def open_nowhere(_: str) -> None:
     with pytest.raises(StoreError):
         await migrate("sqlite+aiosqlite:////")
