@@ -73,7 +73,7 @@ def write(maker: PhraseMaker, wish: Wish, check: Callable[[], None] = lambda: No
         phrases = material.section(section)
         force = _FORCE[section.name] * _touch(wish.energy)
         _write(strokes, phrases, section, up, mode, kept, force)
-    _fill(strokes, sections, ups, style, streams.of("fills"), kept)
+    _fill(strokes, sections, ups, style, streams.of("fills"), kept, _touch(wish.energy))
     _end(strokes, wish.bars, style, mode)
     return Score(style, bpm, wish.bars, key, sections, strokes)
 
@@ -138,6 +138,7 @@ def _corrected(
 def _fill(
     strokes: Mapping[str, list[Stroke]], sections: Sequence[Section],
     ups: Sequence[form.LineUp], style: Style, random: np.random.Generator, kept: Collection[str],
+    touch: float,
 ) -> None:  # fmt: skip
     """Lead into each next section with a fill, and land on it; sampled drums play on."""
     drums = strokes["drums"]
@@ -150,15 +151,17 @@ def _fill(
         steps = 8 if into == "hook" and random.random() < 0.5 else 4
         if section.bars >= 8 and up.drums == "full" and random.random() < 0.6:
             middle = (section.first + section.bars // 2 // BARS * BARS) * STEPS
-            _replace(drums, fill("kick_snare", middle - 4, 4, random), middle - 4, middle)
+            answer = _touched(fill("kick_snare", middle - 4, 4, random), touch)
+            _replace(drums, answer, middle - 4, middle)
         if up.drums == "none" and into != "hook":
             continue
         end = (section.last + 1) * STEPS
-        _replace(drums, fill(kind, end - steps, steps, random), end - steps, end)
+        lead_in = _touched(fill(kind, end - steps, steps, random), touch)
+        _replace(drums, lead_in, end - steps, end)
         if kind == "stop":
             _hush(strokes, {"bass", "keys"} - set(kept), end - steps + 1, end)
         if not last and ups[index + 1].drums == "full":
-            _land(drums, end, style.crash and into in ("hook", "verse"))
+            _land(drums, end, style.crash and into in ("hook", "verse"), touch)
 
 
 def _replace(drums: list[Stroke], new: Sequence[Stroke], start: float, end: float) -> None:
@@ -179,10 +182,14 @@ def _hush(
         ]
 
 
-def _land(drums: list[Stroke], step: float, crash: bool) -> None:
+def _touched(strokes: Sequence[Stroke], touch: float) -> list[Stroke]:
+    return [replace(s, force=s.force * touch) for s in strokes]
+
+
+def _land(drums: list[Stroke], step: float, crash: bool, touch: float) -> None:
     there = {s.pitch for s in drums if s.step == step}
     wanted = ("kick", "crash") if crash else ("kick",)
-    drums += [Stroke(step, PITCH_OF[d], 1) for d in wanted if PITCH_OF[d] not in there]
+    drums += [Stroke(step, PITCH_OF[d], 1, touch) for d in wanted if PITCH_OF[d] not in there]
 
 
 def _end(strokes: Mapping[str, list[Stroke]], bars: int, style: Style, mode: str) -> None:

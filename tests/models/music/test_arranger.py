@@ -1,6 +1,7 @@
 import io
 from dataclasses import replace
 
+import numpy as np
 import pretty_midi
 import pytest
 
@@ -118,6 +119,19 @@ def test_every_full_section_ends_in_a_fill(bars: int) -> None:
     for section in made.sections:
         if section.name in ("verse", "hook"):
             assert last_beat(section.last) != last_beat(section.first)
+
+
+def test_a_fill_ends_as_loud_as_the_backbeat_and_softly_in_a_calm_song() -> None:
+    for energy in (0.0, None, 1.0):
+        made = song(bars=32, style="metal", bpm=120, energy=energy)  # no swing: steps are exact
+        snares = {
+            round(n.start / made.bar_seconds * 16): n.velocity
+            for n in made.tracks["drums"]
+            if n.pitch == PITCH_OF["snare"]
+        }
+        backbeat = np.mean([force for step, force in snares.items() if step % 16 == 4])
+        ends = [snares[step] for s in made.sections if (step := 16 * s.last + 15) in snares]
+        assert ends and np.mean(ends) == pytest.approx(backbeat, rel=0.2)
 
 
 def test_a_variation_is_near_and_not_the_same() -> None:
