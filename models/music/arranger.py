@@ -160,8 +160,8 @@ def _fill(
         _replace(drums, lead_in, end - steps, end)
         if kind == "stop":
             _hush(strokes, {"bass", "keys"} - set(kept), end - steps + 1, end)
-        if not last and ups[index + 1].drums == "full":
-            _land(drums, end, style.crash and into in ("hook", "verse"), touch)
+        if not last:  # also where the drums then rest: a fill asks for its one
+            _land(drums, end, style.crash, touch)
 
 
 def _replace(drums: list[Stroke], new: Sequence[Stroke], start: float, end: float) -> None:

@@ -7,9 +7,9 @@ import pytest
 
 from models.contract import KEYS
 from models.music import keys, taste
-from models.music.arranger import Wish, choose, compose
+from models.music.arranger import Wish, choose, compose, write
 from models.music.gan import load_generator
-from models.music.groove import PITCH_OF
+from models.music.groove import NAME_OF, PITCH_OF
 from models.music.pianoroll import TRACKS, Note, Phrase, key_shift, read_key
 from models.music.song import Song, to_midi
 from models.music.styles import STYLES
@@ -119,6 +119,16 @@ def test_every_full_section_ends_in_a_fill(bars: int) -> None:
     for section in made.sections:
         if section.name in ("verse", "hook"):
             assert last_beat(section.last) != last_beat(section.first)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_fill_lands_on_a_kick_and_a_crash_also_where_the_drums_then_rest(seed: int) -> None:
+    score = write(MAKER, Wish("rock", seed, 32))
+    drums = {(s.step, NAME_OF[s.pitch]) for s in score.strokes["drums"]}
+    for section in score.sections[:-1]:
+        end = (section.last + 1) * 16
+        if any(end - 4 <= step < end for step, _ in drums):
+            assert {(end, "kick"), (end, "crash")} <= drums, section
 
 
 def test_a_fill_ends_as_loud_as_the_backbeat_and_softly_in_a_calm_song() -> None:
