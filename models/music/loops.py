@@ -29,7 +29,8 @@ def drum_loop(
 ) -> Phrase:
     """Make the drums a loop of the best bar with an answer, and fill gaps in kick and backbeat.
 
-    Without ``crashes`` the loop has none: a crash marks a section, few styles ride on it.
+    With ``crashes`` one marks every other bar and the rest go to the ride; without, the loop has
+    none: a crash marks a section.
     """
     hits = _hits(phrase)
     rates = [_rate(bar) for bar in hits]
@@ -41,8 +42,7 @@ def drum_loop(
     onset = drums.onset.copy()
     anchored = onset[:, REGISTER["drums"].columns].reshape(BARS, STEPS, len(DRUMS))
     _anchor(anchored, four_on_floor)
-    if not crashes:
-        anchored[:, :, _ROW["crash"]] = False
+    _calm_crashes(anchored, marks=crashes)
     onset[:, REGISTER["drums"].columns] = anchored.reshape(-1, len(DRUMS))
     return Phrase.of(onset, onset & False).beside(phrase.only(*TONES))
 
@@ -74,3 +74,16 @@ def _anchor(hits: np.ndarray[tuple[int, ...], np.dtype[np.bool_]], four_on_floor
         if 0.5 <= share < 1:
             snare[:, steps] |= ~either[:, steps]
             break
+
+
+def _calm_crashes(hits: np.ndarray[tuple[int, ...], np.dtype[np.bool_]], marks: bool) -> None:
+    """Keep the crashes that open every other bar, and go on with them on the ride; or have none."""
+    crash, ride = hits[:, :, _ROW["crash"]], hits[:, :, _ROW["ride"]]
+    if marks:
+        opening = crash[::2, 0].copy()
+        ride |= crash
+        ride[::2, 0] &= ~opening
+        crash[:] = False
+        crash[::2, 0] = opening
+    else:
+        crash[:] = False

@@ -105,6 +105,16 @@ def test_a_club_has_a_kick_on_every_beat_and_no_crash_loop() -> None:
     assert 49 not in {n.pitch for n in made.notes("drums")}
 
 
+def test_a_ridden_crash_marks_every_other_bar_and_goes_on_as_a_ride() -> None:
+    beats = [Note(s, 49, 1) for s in range(0, 64, 4)]
+    phrase = Phrase.from_notes({"drums": [*beats, *(Note(s, KICK, 1) for s in range(0, 64, 16))]})
+    made = loops.drum_loop(phrase, np.random.default_rng(1), four_on_floor=False, crashes=True)
+    assert [n.start for n in made.notes("drums") if n.pitch == 49] == [0, 32]
+    assert [n.start for n in made.notes("drums") if n.pitch == 51] == sorted(
+        set(range(0, 64, 4)) - {0, 32}
+    )
+
+
 def test_pitched_bars_are_ordered_together() -> None:
     phrase = progression(C, C, F, F, G, G, AM, AM)
     made = loops.looped(phrase, (0, 1, 0, 3))
