@@ -24,6 +24,14 @@ def looped(phrase: Phrase, order: Order) -> Phrase:
     return phrase.only("drums").beside(phrase.only(*TONES).bars(*order))
 
 
+def answer(phrase: Phrase, near: Phrase) -> Phrase:
+    """Begin as a phrase does and end as one near it, two bars each."""
+    half = BARS // 2 * STEPS
+    onset = np.concatenate([phrase.onset[:half], near.onset[half:]])
+    sustain = np.concatenate([phrase.roll[:half], near.roll[half:]]) & ~onset
+    return Phrase.of(onset, sustain)
+
+
 def drum_loop(
     phrase: Phrase, random: np.random.Generator, *, four_on_floor: bool, crashes: bool
 ) -> Phrase:
