@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 
 from models.music.pianoroll import BARS, DRUMS, REGISTER, STEPS, TONES, Phrase
@@ -10,6 +12,9 @@ Order = tuple[int, int, int, int]
 _ROW = {drum.name: row for row, drum in enumerate(DRUMS)}
 _LOOPS: tuple[Order, ...] = ((0, 1, 0, 1), (0, 1, 0, 3), (0, 1, 0, 3))
 _THROUGH: Order = (0, 1, 2, 3)
+#: Where in the bar what joins the drums of a hook is struck.
+_JOINS = {"open_hat": slice(2, None, 4), "shaker": slice(None, None, 2),
+          "ride": slice(None, None, 4)}  # fmt: skip
 
 
 def tonal_order(loop: float, random: np.random.Generator) -> Order:
@@ -53,6 +58,22 @@ def drum_loop(
     _calm_crashes(anchored, marks=crashes)
     onset[:, REGISTER["drums"].columns] = anchored.reshape(-1, len(DRUMS))
     return Phrase.of(onset, onset & False).beside(phrase.only(*TONES))
+
+
+def lifted(phrase: Phrase, joins: Collection[str]) -> Phrase:
+    """Open up a verse's drums for a hook: a pulse of eighths, and what else ``joins``.
+
+    Kick, snare and clap stay: they are what the groove is known by.
+    """
+    hits = _hits(phrase).copy()
+    pulse = max(("closed_hat", "ride"), key=lambda name: int(hits[:, :, _ROW[name]].sum()))
+    hits[:, ::2, _ROW[pulse]] = True
+    for name in joins:
+        hits[:, _JOINS[name], _ROW[name]] = True
+    hits[:, :, _ROW["closed_hat"]] &= ~hits[:, :, _ROW["open_hat"]]  # one pair of cymbals
+    onset = phrase.onset.copy()
+    onset[:, REGISTER["drums"].columns] = hits.reshape(-1, len(DRUMS))
+    return Phrase.of(onset, phrase.roll & ~onset)
 
 
 def _hits(phrase: Phrase) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:

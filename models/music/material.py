@@ -155,6 +155,8 @@ class Material:
                 drums = self._of(kind, first)[1]
             elif kind != "verse" and ("verse", 0) in self._base and self._keeps_groove(kind):
                 drums = self._base["verse", 0][1]
+                if _density(kind, self._wish.energy) == max(ENERGY.values()):
+                    drums = loops.lifted(drums, self._style.lift)
         if drums is None:
             return given, kept
         if given is None:
@@ -194,7 +196,7 @@ class Material:
         return loops.looped(phrase, order)
 
     def _keeps_groove(self, kind: str) -> bool:
-        """Most songs keep their drum pattern from verse to hook; a bridge brings its own."""
+        """Most hooks open up the verse's drums, the others and a bridge bring their own."""
         return kind != "bridge" and self._streams.of("groove", kind).random() < 0.85
 
     def _relative(self, z: Tensor, base: Phrase, kind: str, visit: int, place: int) -> Phrase:

@@ -9,9 +9,9 @@ from models.music import taste
 from models.music.material import Material, Wish
 from models.music.pianoroll import TONES, Note, Phrase
 from models.music.song import Section
-from models.music.styles import style_of
+from models.music.styles import STYLES, style_of
 
-from .makers import RuleMaker
+from .makers import KICK, SNARE, RuleMaker
 
 
 class Listener(RuleMaker):
@@ -93,6 +93,27 @@ def test_a_hook_comes_back_unchanged() -> None:
     material = Material(RuleMaker(), Wish("pop", 2, 32), style_of("pop"), 100, "major")
     first, again = (material.section(Section("hook", bar, 4))[0] for bar in (8, 24))
     assert again is first
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_a_hook_opens_up_the_verse_s_drums_or_brings_its_own(style: str) -> None:
+    opened = 0
+    for seed in range(8):
+        material = Material(RuleMaker(), Wish(style, seed, 32), style_of(style), 100, "major")
+        verse, hook = (
+            {(n.start, n.pitch) for n in material.section(Section(name, 0, 4))[0].notes("drums")}
+            for name in ("verse", "hook")
+        )
+        struck = [{(s, p) for s, p in drums if p in (KICK, SNARE)} for drums in (verse, hook)]
+        opened += struck[0] == struck[1] and verse != hook and len(verse) <= len(hook) < 120
+    assert opened >= 5
+
+
+def test_a_calm_hook_keeps_the_drums_of_its_verse() -> None:
+    wish = Wish("pop", 2, 32, energy=0.1)
+    material = Material(RuleMaker(), wish, style_of("pop"), 100, "major")
+    verse, hook = (material.section(Section(n, 0, 4))[0].notes("drums") for n in ("verse", "hook"))
+    assert verse == hook
 
 
 def test_a_bridge_that_comes_back_is_recognised() -> None:
