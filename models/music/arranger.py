@@ -132,7 +132,9 @@ def _corrected(
 ) -> list[Note]:
     """Bring a line onto the scale and into the chords that are heard."""
     settled = harmony.settle(keys.snap(notes, mode), track, heard)
-    return harmony.ground(settled, heard) if track == "bass" else settled
+    if track == "bass":
+        return harmony.ground(settled, heard)
+    return harmony.fill_out(settled, track, heard) if track in ("keys", "pad") else settled
 
 
 def _fill(
