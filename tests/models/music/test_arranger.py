@@ -177,6 +177,15 @@ def test_taste_prefers_a_steady_beat_in_key() -> None:
     assert taste.similarity(good, empty) < 0.1
 
 
+def test_taste_prefers_keys_that_let_others_be_heard() -> None:
+    good = MAKER.phrases(MAKER.latent(1), style="pop")[0]
+    restless = [
+        Note(s, n.pitch, 1) for n in good.notes("keys") for s in range(n.start, n.start + 8)
+    ]
+    full = Phrase.from_notes({t: good.notes(t) for t in TRACKS} | {"keys": restless})
+    assert taste.score(full, "major", TRACKS) < taste.score(good, "major", TRACKS)
+
+
 def loudness_of(made: Song) -> tuple[int, float]:
     """Count a song's notes and give their mean velocity."""
     notes = [note for played in made.tracks.values() for note in played]
