@@ -20,6 +20,7 @@ from models.music.pianoroll import (
     BARS,
     LENGTH,
     STEPS,
+    TONES,
     TRACKS,
     Note,
     Phrase,
@@ -101,25 +102,37 @@ def _write(
     The notes of ``kept`` tracks are a sample's: nobody corrects them.
     """
     end = (section.first + section.bars) * STEPS
-    part = form.DRUM_PARTS[up.drums]
     for place, phrase in enumerate(phrases):
         at = (section.first + place * BARS) * STEPS
-        playing = [t for t in up.tracks if not phrase.silent(t)]
-        if not playing and up.drums != "full":  # never a silent phrase
-            playing = [t for t in TRACKS if not phrase.silent(t)]
         heard = harmony.chords(phrase, mode)
-        for track in TRACKS:
-            if track != "drums" and track not in playing:
-                continue
-            notes = phrase.notes(track)
-            if track != "drums" and track not in kept:
-                notes = _corrected(notes, track, mode, heard)
+        written = {track: phrase.notes(track) for track in TRACKS}
+        for track in set(TONES) - set(kept):
+            written[track] = _corrected(written[track], track, mode, heard)
+        for track, notes in _played(written, up).items():
             for note in notes:
-                if track == "drums" and part is not None and NAME_OF[note.pitch] not in part:
-                    continue
                 if at + note.start < end:
                     length = min(note.length, LENGTH - note.start, end - at - note.start)
                     strokes[track].append(Stroke(at + note.start, note.pitch, length, force))
+
+
+def _played(written: Mapping[str, Sequence[Note]], up: form.LineUp) -> dict[str, list[Note]]:
+    """Keep what a section's players play; where that is next to nothing, more play."""
+    playing = [t for t in TONES if t in up.tracks and written[t]]
+    if not playing and up.drums != "full":  # never a silent phrase
+        playing = [t for t in TONES if written[t]]
+    drums = up.drums
+    if drums == "none" and _dying(written, playing):
+        playing = [t for t in TONES if t in playing or t == "bass"]
+        drums = "hats" if _dying(written, playing) else "none"
+    part = form.DRUM_PARTS[drums]
+    struck = [n for n in written["drums"] if part is None or NAME_OF[n.pitch] in part]
+    return {"drums": struck} | {track: [*written[track]] for track in playing}
+
+
+def _dying(written: Mapping[str, Sequence[Note]], playing: Collection[str]) -> bool:
+    """Say whether a bar of a phrase has less than two moments at which somebody plays."""
+    moments = {note.start for track in playing for note in written[track]}
+    return any(len(moments & set(range(b, b + STEPS))) < 2 for b in range(0, LENGTH, STEPS))
 
 
 def _touch(energy: float | None) -> float:

@@ -4,6 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pretty_midi
 import pytest
+from torch import Tensor
 
 from models.contract import KEYS
 from models.music import keys, taste
@@ -184,6 +185,23 @@ def test_taste_prefers_keys_that_let_others_be_heard() -> None:
     ]
     full = Phrase.from_notes({t: good.notes(t) for t in TRACKS} | {"keys": restless})
     assert taste.score(full, "major", TRACKS) < taste.score(good, "major", TRACKS)
+
+
+class Still(RuleMaker):
+    """Holds one chord a bar in keys and pad."""
+
+    def _notes(self, z: Tensor, mode: str) -> dict[str, list[Note]]:
+        notes = super()._notes(z, mode)
+        held = [replace(n, length=16) for n in notes["keys"] if n.start % 16 == 0]
+        return notes | {"keys": held}
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_no_bar_before_the_ending_dies(seed: int) -> None:
+    score = write(Still(), Wish("pop", seed, 32))
+    moments = {s.step for strokes in score.strokes.values() for s in strokes}
+    for bar in range(score.bars):
+        assert len(moments & set(range(16 * bar, 16 * bar + 16))) > 1, bar
 
 
 def loudness_of(made: Song) -> tuple[int, float]:
