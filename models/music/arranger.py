@@ -20,6 +20,7 @@ from models.music.pianoroll import (
     BARS,
     LENGTH,
     STEPS,
+    TONES,
     TRACKS,
     Note,
     Phrase,
@@ -73,7 +74,7 @@ def write(maker: PhraseMaker, wish: Wish, check: Callable[[], None] = lambda: No
         phrases = material.section(section)
         force = _FORCE[section.name] * _touch(wish.energy)
         _write(strokes, phrases, section, up, mode, kept, force)
-    _fill(strokes, sections, ups, style, streams.of("fills"), kept)
+    _fill(strokes, sections, ups, style, streams.of("fills"), kept, _touch(wish.energy))
     _end(strokes, wish.bars, style, mode)
     return Score(style, bpm, wish.bars, key, sections, strokes)
 
@@ -101,25 +102,37 @@ def _write(
     The notes of ``kept`` tracks are a sample's: nobody corrects them.
     """
     end = (section.first + section.bars) * STEPS
-    part = form.DRUM_PARTS[up.drums]
     for place, phrase in enumerate(phrases):
         at = (section.first + place * BARS) * STEPS
-        playing = [t for t in up.tracks if not phrase.silent(t)]
-        if not playing and up.drums != "full":  # never a silent phrase
-            playing = [t for t in TRACKS if not phrase.silent(t)]
         heard = harmony.chords(phrase, mode)
-        for track in TRACKS:
-            if track != "drums" and track not in playing:
-                continue
-            notes = phrase.notes(track)
-            if track != "drums" and track not in kept:
-                notes = _corrected(notes, track, mode, heard)
+        written = {track: phrase.notes(track) for track in TRACKS}
+        for track in set(TONES) - set(kept):
+            written[track] = _corrected(written[track], track, mode, heard)
+        for track, notes in _played(written, up).items():
             for note in notes:
-                if track == "drums" and part is not None and NAME_OF[note.pitch] not in part:
-                    continue
                 if at + note.start < end:
                     length = min(note.length, LENGTH - note.start, end - at - note.start)
                     strokes[track].append(Stroke(at + note.start, note.pitch, length, force))
+
+
+def _played(written: Mapping[str, Sequence[Note]], up: form.LineUp) -> dict[str, list[Note]]:
+    """Keep what a section's players play; where that is next to nothing, more play."""
+    playing = [t for t in TONES if t in up.tracks and written[t]]
+    if not playing and up.drums != "full":  # never a silent phrase
+        playing = [t for t in TONES if written[t]]
+    drums = up.drums
+    if drums == "none" and _dying(written, playing):
+        playing = [t for t in TONES if t in playing or t == "bass"]
+        drums = "hats" if _dying(written, playing) else "none"
+    part = form.DRUM_PARTS[drums]
+    struck = [n for n in written["drums"] if part is None or NAME_OF[n.pitch] in part]
+    return {"drums": struck} | {track: [*written[track]] for track in playing}
+
+
+def _dying(written: Mapping[str, Sequence[Note]], playing: Collection[str]) -> bool:
+    """Say whether a bar of a phrase has less than two moments at which somebody plays."""
+    moments = {note.start for track in playing for note in written[track]}
+    return any(len(moments & set(range(b, b + STEPS))) < 2 for b in range(0, LENGTH, STEPS))
 
 
 def _touch(energy: float | None) -> float:
@@ -132,12 +145,15 @@ def _corrected(
 ) -> list[Note]:
     """Bring a line onto the scale and into the chords that are heard."""
     settled = harmony.settle(keys.snap(notes, mode), track, heard)
-    return harmony.ground(settled, heard) if track == "bass" else settled
+    if track == "bass":
+        return harmony.ground(settled, heard)
+    return harmony.fill_out(settled, track, heard) if track in ("keys", "pad") else settled
 
 
 def _fill(
     strokes: Mapping[str, list[Stroke]], sections: Sequence[Section],
     ups: Sequence[form.LineUp], style: Style, random: np.random.Generator, kept: Collection[str],
+    touch: float,
 ) -> None:  # fmt: skip
     """Lead into each next section with a fill, and land on it; sampled drums play on."""
     drums = strokes["drums"]
@@ -150,15 +166,17 @@ def _fill(
         steps = 8 if into == "hook" and random.random() < 0.5 else 4
         if section.bars >= 8 and up.drums == "full" and random.random() < 0.6:
             middle = (section.first + section.bars // 2 // BARS * BARS) * STEPS
-            _replace(drums, fill("kick_snare", middle - 4, 4, random), middle - 4, middle)
+            answer = _touched(fill("kick_snare", middle - 4, 4, random), touch)
+            _replace(drums, answer, middle - 4, middle)
         if up.drums == "none" and into != "hook":
             continue
         end = (section.last + 1) * STEPS
-        _replace(drums, fill(kind, end - steps, steps, random), end - steps, end)
+        lead_in = _touched(fill(kind, end - steps, steps, random), touch)
+        _replace(drums, lead_in, end - steps, end)
         if kind == "stop":
             _hush(strokes, {"bass", "keys"} - set(kept), end - steps + 1, end)
-        if not last and ups[index + 1].drums == "full":
-            _land(drums, end, style.crash and into in ("hook", "verse"))
+        if not last:  # also where the drums then rest: a fill asks for its one
+            _land(drums, end, style.crash, touch)
 
 
 def _replace(drums: list[Stroke], new: Sequence[Stroke], start: float, end: float) -> None:
@@ -179,10 +197,14 @@ def _hush(
         ]
 
 
-def _land(drums: list[Stroke], step: float, crash: bool) -> None:
+def _touched(strokes: Sequence[Stroke], touch: float) -> list[Stroke]:
+    return [replace(s, force=s.force * touch) for s in strokes]
+
+
+def _land(drums: list[Stroke], step: float, crash: bool, touch: float) -> None:
     there = {s.pitch for s in drums if s.step == step}
     wanted = ("kick", "crash") if crash else ("kick",)
-    drums += [Stroke(step, PITCH_OF[d], 1) for d in wanted if PITCH_OF[d] not in there]
+    drums += [Stroke(step, PITCH_OF[d], 1, touch) for d in wanted if PITCH_OF[d] not in there]
 
 
 def _end(strokes: Mapping[str, list[Stroke]], bars: int, style: Style, mode: str) -> None:

@@ -16,7 +16,7 @@ def fill(kind: str, start: float, steps: int, random: Random) -> list[Stroke]:
     """Write a fill of 4 or 8 sixteenths that begins at ``start`` (sixteenths of the song)."""
     hits = FILLS[kind](steps, random)
     return [
-        Stroke(start + step, PITCH_OF[drum], 1, force)
+        Stroke(start + step, PITCH_OF[drum], 1, force, accented=True)
         for step, drum, force in hits
         if 0 <= step < steps
     ]
@@ -100,7 +100,7 @@ def _swell(steps: int, random: Random) -> Hits:
 def _kicks(steps: int, random: Random) -> Hits:
     """Double kick in sixteenths under snare on the eighths."""
     del random
-    hits: Hits = [(s, "kick", 0.9) for s in range(steps)]
+    hits: Hits = [(s, "kick", 0.8 if s % 2 else 0.9) for s in range(steps)]
     return hits + [(s, "snare", _rise(s, steps, 0.7)) for s in range(0, steps, 2)]
 
 

@@ -33,12 +33,16 @@ _PITCHED_BASE = {"bass": 0.8, "keys": 0.7, "lead": 0.78, "pad": 0.62}
 
 @dataclass(frozen=True, order=True)
 class Stroke:
-    """A note on the grid: ``step`` in sixteenths of the song, ``force`` as a factor of velocity."""
+    """A note on the grid: ``step`` in sixteenths of the song, ``force`` as a factor of velocity.
+
+    An ``accented`` one has its accent in its force, wherever in the bar it is.
+    """
 
     step: float
     pitch: int
     length: float
     force: float = 1.0
+    accented: bool = False
 
 
 def play(
@@ -87,6 +91,8 @@ def _drum_forces(strokes: Sequence[Stroke], feel: Feel) -> list[float]:
             accent = _snare(in_bar)
         if name == "kick" and in_bar == 0:
             accent = 1.05
+        if stroke.accented:
+            accent = 1.0
         forces.append(_BASE[name] * (1 - (1 - accent) * (0.35 + 0.65 * feel.accent)))
     return forces
 

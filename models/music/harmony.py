@@ -8,6 +8,7 @@ sounds; chords rather change at bar lines. Then, by track:
 - a note of the others that is held (keys and pad three sixteenths, lead four) moves when it is an
   avoid note: a semitone away from a chord tone and not the major seventh; it goes to that tone;
 - a held note that becomes an avoid note in a later half bar ends there;
+- a note of keys or pad that is held for a beat with nothing beside it gets chord tones near it;
 - the bass keeps one voice, the lowest.
 """
 
@@ -19,12 +20,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from models.music.pianoroll import LENGTH, Note, Phrase
+from models.music.pianoroll import LENGTH, REGISTER, Note, Phrase
 from models.music.taste import chroma
 
 HALF = 8  # sixteenths
 _HALVES = LENGTH // HALF
 _WEIGHT = {"bass": 1.5, "keys": 1.0, "pad": 0.8, "lead": 0.5}
+_LONE = 4  # sixteenths from which a note of keys or pad is not left alone
 _HELD = {"keys": 3, "pad": 3, "lead": 4}
 #: Costs of a change of chord inside a bar and at a bar line, in shares of what sounds.
 _INSIDE, _AT_BAR = 0.3, 0.04
@@ -130,6 +132,33 @@ def ground(notes: Sequence[Note], heard: Sequence[Chord]) -> list[Note]:
         root = low + (heard[2 * bar].root - low) % 12
         grounded.append(Note(start, root, min(6, following - start)))
     return sorted(grounded)
+
+
+def fill_out(notes: Sequence[Note], track: str, heard: Sequence[Chord]) -> list[Note]:
+    """Make chords of the lone held notes of keys or a pad: the two nearest tones join them."""
+    added = []
+    for note in notes:
+        end = note.start + note.length
+        beside = any(
+            n is not note and n.start < end and n.start + n.length > note.start for n in notes
+        )
+        if note.length >= _LONE and not beside:
+            for pitch in _nearest(note.pitch, track, heard[note.start // HALF]):
+                added.append(_ended(replace(note, pitch=pitch), heard, track))
+    return sorted([*notes, *added])
+
+
+def _nearest(pitch: int, track: str, chord: Chord) -> list[int]:
+    """Find the two chord tones nearest to a pitch in a track's register that do not grate on it."""
+    register = REGISTER[track]
+    tones = [
+        p
+        for p in range(register.low, register.low + register.size)
+        if p % 12 in chord.tones and (p - pitch) % 12 not in (0, 1, 11)
+    ]
+    found = sorted(tones, key=lambda p: (abs(p - pitch), p))
+    other = [p for p in found if p % 12 != found[0] % 12]
+    return [found[0], *other[:1]]
 
 
 def _bass(note: Note, chord: Chord) -> Note:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 
 from models.music.pianoroll import BARS, DRUMS, REGISTER, STEPS, TONES, Phrase
@@ -10,6 +12,9 @@ Order = tuple[int, int, int, int]
 _ROW = {drum.name: row for row, drum in enumerate(DRUMS)}
 _LOOPS: tuple[Order, ...] = ((0, 1, 0, 1), (0, 1, 0, 3), (0, 1, 0, 3))
 _THROUGH: Order = (0, 1, 2, 3)
+#: Where in the bar what joins the drums of a hook is struck.
+_JOINS = {"open_hat": slice(2, None, 4), "shaker": slice(None, None, 2),
+          "ride": slice(None, None, 4)}  # fmt: skip
 
 
 def tonal_order(loop: float, random: np.random.Generator) -> Order:
@@ -24,12 +29,21 @@ def looped(phrase: Phrase, order: Order) -> Phrase:
     return phrase.only("drums").beside(phrase.only(*TONES).bars(*order))
 
 
+def answer(phrase: Phrase, near: Phrase) -> Phrase:
+    """Begin as a phrase does and end as one near it, two bars each."""
+    half = BARS // 2 * STEPS
+    onset = np.concatenate([phrase.onset[:half], near.onset[half:]])
+    sustain = np.concatenate([phrase.roll[:half], near.roll[half:]]) & ~onset
+    return Phrase.of(onset, sustain)
+
+
 def drum_loop(
     phrase: Phrase, random: np.random.Generator, *, four_on_floor: bool, crashes: bool
 ) -> Phrase:
     """Make the drums a loop of the best bar with an answer, and fill gaps in kick and backbeat.
 
-    Without ``crashes`` the loop has none: a crash marks a section, few styles ride on it.
+    With ``crashes`` one marks every other bar and the rest go to the ride; without, the loop has
+    none: a crash marks a section.
     """
     hits = _hits(phrase)
     rates = [_rate(bar) for bar in hits]
@@ -41,10 +55,25 @@ def drum_loop(
     onset = drums.onset.copy()
     anchored = onset[:, REGISTER["drums"].columns].reshape(BARS, STEPS, len(DRUMS))
     _anchor(anchored, four_on_floor)
-    if not crashes:
-        anchored[:, :, _ROW["crash"]] = False
+    _calm_crashes(anchored, marks=crashes)
     onset[:, REGISTER["drums"].columns] = anchored.reshape(-1, len(DRUMS))
     return Phrase.of(onset, onset & False).beside(phrase.only(*TONES))
+
+
+def lifted(phrase: Phrase, joins: Collection[str]) -> Phrase:
+    """Open up a verse's drums for a hook: a pulse of eighths, and what else ``joins``.
+
+    Kick, snare and clap stay: they are what the groove is known by.
+    """
+    hits = _hits(phrase).copy()
+    pulse = max(("closed_hat", "ride"), key=lambda name: int(hits[:, :, _ROW[name]].sum()))
+    hits[:, ::2, _ROW[pulse]] = True
+    for name in joins:
+        hits[:, _JOINS[name], _ROW[name]] = True
+    hits[:, :, _ROW["closed_hat"]] &= ~hits[:, :, _ROW["open_hat"]]  # one pair of cymbals
+    onset = phrase.onset.copy()
+    onset[:, REGISTER["drums"].columns] = hits.reshape(-1, len(DRUMS))
+    return Phrase.of(onset, phrase.roll & ~onset)
 
 
 def _hits(phrase: Phrase) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
@@ -74,3 +103,16 @@ def _anchor(hits: np.ndarray[tuple[int, ...], np.dtype[np.bool_]], four_on_floor
         if 0.5 <= share < 1:
             snare[:, steps] |= ~either[:, steps]
             break
+
+
+def _calm_crashes(hits: np.ndarray[tuple[int, ...], np.dtype[np.bool_]], marks: bool) -> None:
+    """Keep the crashes that open every other bar, and go on with them on the ride; or have none."""
+    crash, ride = hits[:, :, _ROW["crash"]], hits[:, :, _ROW["ride"]]
+    if marks:
+        opening = crash[::2, 0].copy()
+        ride |= crash
+        ride[::2, 0] &= ~opening
+        crash[:] = False
+        crash[::2, 0] = opening
+    else:
+        crash[:] = False

@@ -19,10 +19,11 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 CANDIDATES = 8  # phrases heard for each kind of section
+RELATIVES = 4  # and for each return of one, as far as the first that pleases
 #: How far a section that comes back may drift in latent space, and a wanted variation.
 DRIFT, VARIATION = 0.12, 0.25
-#: A repeat less similar than this would not be heard as one.
-ALIKE = 0.55
+#: A repeat whose moved tracks, or whose tune, are less similar than this would not be heard as one.
+ALIKE, TUNE = 0.55, 0.5
 #: Energy the generator is asked for: 0 sparse .. 3 dense.
 ENERGY = {"verse": 1, "hook": 3, "bridge": 0}
 #: What likeness to the other sections costs a bridge, beside a taste of 0..1.
@@ -99,7 +100,8 @@ class Material:
     def section(self, section: Section) -> list[Phrase]:
         """Give a phrase per four bars: A A' A A' ..., each return with a little drift.
 
-        With a sample that is longer than four bars its parts take turns instead of A and A'.
+        A hook's A is what people know it by: it comes back unchanged. With a sample that is longer
+        than four bars its parts take turns instead of A and A'.
         """
         kind = _KINDS.get(section.name, section.name)
         count = -(-section.bars // BARS)
@@ -109,7 +111,7 @@ class Material:
         for place in range(count):
             sample = self._sampled(kind)
             z, base = self._of(kind, sample.part(kind, place) if sample else 0)
-            if visit == 0 and place % 2 == 0:
+            if place % 2 == 0 and (visit == 0 or kind == "hook"):
                 found.append(base)
             else:
                 found.append(self._relative(z, base, kind, visit, place))
@@ -153,6 +155,8 @@ class Material:
                 drums = self._of(kind, first)[1]
             elif kind != "verse" and ("verse", 0) in self._base and self._keeps_groove(kind):
                 drums = self._base["verse", 0][1]
+                if _density(kind, self._wish.energy) == max(ENERGY.values()):
+                    drums = loops.lifted(drums, self._style.lift)
         if drums is None:
             return given, kept
         if given is None:
@@ -192,23 +196,23 @@ class Material:
         return loops.looped(phrase, order)
 
     def _keeps_groove(self, kind: str) -> bool:
-        """Most songs keep their drum pattern from verse to hook; a bridge brings its own."""
+        """Most hooks open up the verse's drums, the others and a bridge bring their own."""
         return kind != "bridge" and self._streams.of("groove", kind).random() < 0.85
 
     def _relative(self, z: Tensor, base: Phrase, kind: str, visit: int, place: int) -> Phrase:
-        """Answer a phrase with one near it: drums and harmony stay, lines may move."""
+        """Answer a phrase with one that begins alike and ends otherwise; drums and harmony stay."""
+        kept = {"drums", "bass", "keys"} if place % 2 else {"drums"}
+        sample = self._sampled(kind)
+        kept |= set(sample.tracks) if sample else set()
+        enough = taste.score(base, self._mode, TRACKS) - 0.04
         for attempt, amount in enumerate((DRIFT * (1.5 if place % 2 else 1), DRIFT / 2)):
             seed = self._streams.number(kind, "drift", visit, place % 2, attempt)
-            moved = self._maker.nudge(z, amount, seed)
-            kept = {"drums", "keys"} if place % 2 else {"drums"}
-            sample = self._sampled(kind)
-            kept |= set(sample.tracks) if sample else set()
-            near = self._looped(self._make(moved, kind, base, kept)[0], kind)
-            better = (
-                taste.score(near, self._mode, TRACKS) > taste.score(base, self._mode, TRACKS) - 0.04
-            )
-            if better and taste.similarity(base, near) >= ALIKE:
-                return near
+            moved = self._maker.nudge(z.repeat(RELATIVES, 1), amount, seed)
+            for made in self._make(moved, kind, base, kept):
+                near = loops.answer(base, self._looped(made, kind))
+                good = taste.score(near, self._mode, TRACKS) >= enough
+                if good and _recognised(base, near, set(TRACKS) - kept):
+                    return near
         return base
 
     def _make(
@@ -225,6 +229,12 @@ class Material:
             given=given,
             given_tracks=kept if given is not None else (),
         )
+
+
+def _recognised(base: Phrase, near: Phrase, moved: Collection[str]) -> bool:
+    """Say whether a repeat is heard as one, by what moved and above all by its tune."""
+    tune = "lead" not in moved or taste.similarity(base, near, ("lead",)) >= TUNE
+    return tune and taste.similarity(base, near, moved) >= ALIKE
 
 
 def _density(kind: str, energy: float | None) -> int:

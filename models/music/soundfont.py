@@ -35,6 +35,7 @@ _INSTRUMENT_ONLY = frozenset({
     _START, _END, _LOOP_START, _LOOP_END, _START_FAR, _END_FAR, _LOOP_START_FAR, _LOOP_END_FAR,
     _KEYS, _VELOCITIES, _SAMPLE, _MODE, _ROOT, _INSTRUMENT,
 })  # fmt: skip
+_BLEND = 400  # most samples over which a loop's end becomes its start
 Generators = dict[int, int]
 Range = tuple[int, int]
 
@@ -113,19 +114,18 @@ class SoundFont:
 
     def _sound(self, zone: Zone, key: int, n: int) -> Audio:
         sample = self._samples[zone.sample]
-        recording = self._recording(zone.sample)
+        recording, loop = self._recording(zone.sample, _loop(zone, sample))
         root = zone.get(_ROOT) if zone.get(_ROOT) >= 0 else sample.root
         cents = (key - root) * zone.get(_SCALE) + 100 * zone.get(_COARSE) + zone.get(_FINE)
         step = sample.rate / RATE * 2 ** ((cents + sample.cents) / 1200)
         first = zone.get(_START) + 32768 * zone.get(_START_FAR)
         last = len(recording) + zone.get(_END) + 32768 * zone.get(_END_FAR) - 3
         place = first + step * np.arange(n)
-        if zone.get(_MODE) in (1, 3):
-            low = sample.loop[0] + zone.get(_LOOP_START) + 32768 * zone.get(_LOOP_START_FAR)
-            high = sample.loop[1] + zone.get(_LOOP_END) + 32768 * zone.get(_LOOP_END_FAR)
-            if 0 <= low < high <= len(recording):
-                past = place >= high
-                place[past] = low + np.mod(place[past] - low, high - low)
+        if loop is not None:
+            low, high = loop
+            past = place >= high
+            place[past] = low + np.mod(place[past] - low, high - low)
+            last = high
         sound = _interpolate(recording, np.minimum(place, last))
         sound[place > last] = 0
         if zone.get(_CUTOFF) < 13400:
@@ -136,12 +136,33 @@ class SoundFont:
         gain = decibels(-0.4 * zone.get(_ATTENUATION) / 10)
         return sound * _envelope(zone, key, n) * np.float32(gain)
 
-    def _read(self, index: int) -> Audio:
+    def _read(self, index: int, loop: Range | None) -> tuple[Audio, Range | None]:
+        """Read a recording; a loop that does not lie in it is none."""
         sample = self._samples[index]
         if sample.packed:
-            return _unpack(bytes(self._smpl[sample.start : sample.end]))
-        raw = np.frombuffer(self._smpl[2 * sample.start : 2 * sample.end + 16], "<i2")
-        return raw.astype(np.float32) / np.float32(32768)
+            read = _unpack(bytes(self._smpl[sample.start : sample.end]))
+        else:
+            raw = np.frombuffer(self._smpl[2 * sample.start : 2 * sample.end + 16], "<i2")
+            read = raw.astype(np.float32) / np.float32(32768)
+        if loop is None or not 0 <= loop[0] < loop[1] <= len(read):
+            return read, None
+        return _closed(read, *loop), loop
+
+
+def _loop(zone: Zone, sample: Sample) -> Range | None:
+    if zone.get(_MODE) not in (1, 3):
+        return None
+    low = sample.loop[0] + zone.get(_LOOP_START) + 32768 * zone.get(_LOOP_START_FAR)
+    return low, sample.loop[1] + zone.get(_LOOP_END) + 32768 * zone.get(_LOOP_END_FAR)
+
+
+def _closed(recording: Audio, low: int, high: int) -> Audio:
+    """Let a loop end in what leads up to its start, or its every turn would tick."""
+    closed = np.concatenate([recording[:high], recording[low : low + 4]])  # read beyond the end
+    n = min(low, (high - low) // 2, _BLEND)
+    ease = 0.5 - 0.5 * np.cos(np.linspace(0, np.pi, n, dtype=np.float32))
+    closed[high - n : high] += ease * (recording[low - n : low] - recording[high - n : high])
+    return closed
 
 
 def _interpolate(x: Audio, place: NDArray[np.float64]) -> Audio:
@@ -177,18 +198,8 @@ def _envelope(zone: Zone, key: int, n: int) -> Audio:
 
 def _unpack(ogg: bytes) -> Audio:
     """Decode an SF3 sample."""
-    command = [
-        imageio_ffmpeg.get_ffmpeg_exe(),
-        "-v",
-        "error",
-        "-i",
-        "-",
-        "-f",
-        "f32le",
-        "-ac",
-        "1",
-        "-",
-    ]
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-i", "-", "-f", "f32le",
+               "-ac", "1", "-"]  # fmt: skip
     done = subprocess.run(command, input=ogg, capture_output=True, check=False)
     if done.returncode:
         raise SoundFontError("A sample of the SoundFont cannot be decoded.")

@@ -75,6 +75,8 @@ class Style:
     loop: float = 0.4
     four_on_floor: bool = False
     rides_crash: bool = False
+    #: What joins the verse's drums in a hook.
+    lift: tuple[str, ...] = ("open_hat", "shaker")
 
     def voices(self, track: str) -> tuple[Voice, ...]:
         """List who may play a pitched track."""
@@ -139,6 +141,7 @@ _STYLES = (
         Feel(0.0, {"keys": 4, "lead": 8, "pad": -10}, 6.0, 20, 0.9),
         Mix(bass=-4, keys=-2, lead=-2.5, pad=-7.5, room=1.8, wet=-10, duck=0.1, tape=0.1, glue=1.6,
             tone=OPEN),
+        lift=("shaker",),
     ),
     Style(
         "rock", "Live drums in a room, picked bass, driven guitars and organ.",
@@ -148,7 +151,7 @@ _STYLES = (
         Feel(0.0, {"snare": 3, "keys": 2}, 4.5, 10, 0.8),
         Mix(bass=-3.5, keys=-4.5, lead=-4, pad=-11, room=1.0, wet=-14, duck=0.15, tape=0.25,
             glue=2.5),
-        rides_crash=True,
+        rides_crash=True, lift=("open_hat",),
     ),
     Style(
         "funk_disco", "Tight sixteenths, slapped bass, chopped guitar and clavinet, brass on top.",
@@ -175,7 +178,7 @@ _STYLES = (
         Feel(0.0, {}, 2.5, 4, 0.6),
         Mix(bass=-3.5, keys=-2.5, lead=-3.5, pad=-11, room=0.8, wet=-16, duck=0.1, tape=0.2,
             glue=3.0),
-        rides_crash=True,
+        rides_crash=True, lift=("open_hat", "ride"),
     ),
     Style(
         "game", "Chip sounds: pulse waves, triangle bass and noise drums, quick and cheerful.",
@@ -184,7 +187,7 @@ _STYLES = (
         Feel(0.0, {}, 0.0, 0, 0.35),
         Mix(bass=-2.5, keys=-6, lead=-3.5, pad=-12, room=0.4, wet=-20, duck=0.0, tape=0.0, glue=1.5,
             echo=-17),
-        crash=False,
+        crash=False, lift=("open_hat",),
     ),
     Style(
         "latin", "Congas and bells, upright bass on the offbeat, piano montuno, trumpet and flute.",

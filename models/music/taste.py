@@ -2,7 +2,7 @@
 
 The generator is asked for more phrases than a song needs and the best is kept. The score looks at
 what listeners forgive least: a limp drum pattern, a bass beside the kick, clashing notes, a
-missing part, and a home key that cannot be heard.
+missing part, a home key that cannot be heard, and keys that leave no room.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ def score(phrase: Phrase, mode: str, tracks: Collection[str]) -> float:
         (1.5, _in_scale(phrase, mode)),
         (1.5, _present(phrase, tracks)),
         (1.5, _home(phrase, mode)),
+        (1.5, _room(phrase) if "keys" in tracks else 1.0),
     ]
     return sum(weight * value for weight, value in parts) / sum(weight for weight, _ in parts)
 
@@ -106,6 +107,12 @@ def _present(phrase: Phrase, tracks: Collection[str]) -> float:
         count = int(phrase.onset[:, REGISTER["lead"].columns].any(1).sum())
         found[wanted.index("lead")] = min(1.0, count / 6, 44 / max(1, count))
     return sum(found) / len(found)
+
+
+def _room(phrase: Phrase) -> float:
+    """Rate keys by the room they leave: few songs have them strike more than 80 notes."""
+    count = int(phrase.onset[:, REGISTER["keys"].columns].sum())
+    return min(1.0, (80 / max(1, count)) ** 2)
 
 
 def _home(phrase: Phrase, mode: str) -> float:

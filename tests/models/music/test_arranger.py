@@ -1,14 +1,16 @@
 import io
 from dataclasses import replace
 
+import numpy as np
 import pretty_midi
 import pytest
+from torch import Tensor
 
 from models.contract import KEYS
 from models.music import keys, taste
-from models.music.arranger import Wish, choose, compose
+from models.music.arranger import Wish, choose, compose, write
 from models.music.gan import load_generator
-from models.music.groove import PITCH_OF
+from models.music.groove import NAME_OF, PITCH_OF
 from models.music.pianoroll import TRACKS, Note, Phrase, key_shift, read_key
 from models.music.song import Song, to_midi
 from models.music.styles import STYLES
@@ -120,6 +122,29 @@ def test_every_full_section_ends_in_a_fill(bars: int) -> None:
             assert last_beat(section.last) != last_beat(section.first)
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_a_fill_lands_on_a_kick_and_a_crash_also_where_the_drums_then_rest(seed: int) -> None:
+    score = write(MAKER, Wish("rock", seed, 32))
+    drums = {(s.step, NAME_OF[s.pitch]) for s in score.strokes["drums"]}
+    for section in score.sections[:-1]:
+        end = (section.last + 1) * 16
+        if any(end - 4 <= step < end for step, _ in drums):
+            assert {(end, "kick"), (end, "crash")} <= drums, section
+
+
+def test_a_fill_ends_as_loud_as_the_backbeat_and_softly_in_a_calm_song() -> None:
+    for energy in (0.0, None, 1.0):
+        made = song(bars=32, style="metal", bpm=120, energy=energy)  # no swing: steps are exact
+        snares = {
+            round(n.start / made.bar_seconds * 16): n.velocity
+            for n in made.tracks["drums"]
+            if n.pitch == PITCH_OF["snare"]
+        }
+        backbeat = np.mean([force for step, force in snares.items() if step % 16 == 4])
+        ends = [snares[step] for s in made.sections if (step := 16 * s.last + 15) in snares]
+        assert ends and np.mean(ends) == pytest.approx(backbeat, rel=0.2)
+
+
 def test_a_variation_is_near_and_not_the_same() -> None:
     plain, varied, again = song(), song(variation=3), song(variation=3)
     assert to_midi(varied, "x") == to_midi(again, "x")
@@ -151,6 +176,32 @@ def test_taste_prefers_a_steady_beat_in_key() -> None:
     assert taste.best([empty, good, clashing], "major", TRACKS) == 1
     assert taste.similarity(good, good) == 1
     assert taste.similarity(good, empty) < 0.1
+
+
+def test_taste_prefers_keys_that_let_others_be_heard() -> None:
+    good = MAKER.phrases(MAKER.latent(1), style="pop")[0]
+    restless = [
+        Note(s, n.pitch, 1) for n in good.notes("keys") for s in range(n.start, n.start + 8)
+    ]
+    full = Phrase.from_notes({t: good.notes(t) for t in TRACKS} | {"keys": restless})
+    assert taste.score(full, "major", TRACKS) < taste.score(good, "major", TRACKS)
+
+
+class Still(RuleMaker):
+    """Holds one chord a bar in keys and pad."""
+
+    def _notes(self, z: Tensor, mode: str) -> dict[str, list[Note]]:
+        notes = super()._notes(z, mode)
+        held = [replace(n, length=16) for n in notes["keys"] if n.start % 16 == 0]
+        return notes | {"keys": held}
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_no_bar_before_the_ending_dies(seed: int) -> None:
+    score = write(Still(), Wish("pop", seed, 32))
+    moments = {s.step for strokes in score.strokes.values() for s in strokes}
+    for bar in range(score.bars):
+        assert len(moments & set(range(16 * bar, 16 * bar + 16))) > 1, bar
 
 
 def loudness_of(made: Song) -> tuple[int, float]:

@@ -70,3 +70,14 @@ def test_fills_stay_in_their_place(kind: str, steps: int) -> None:
         assert strokes
         assert all(60 <= s.step < 60 + steps for s in strokes)
         assert all(0 < s.force <= 1.05 for s in strokes)
+
+
+@pytest.mark.parametrize("kind", sorted(set(FILLS) - {"hat_roll", "rims"}))
+@pytest.mark.parametrize("steps", [4, 8])
+def test_fills_grow_to_their_end(kind: str, steps: int) -> None:
+    notes = play(fill(kind, 16.0 - steps, steps, rng()), "drums", STILL, 90, rng())
+    struck = [
+        n.velocity for n in notes if n.pitch not in (PITCH_OF["kick"], PITCH_OF["percussion"])
+    ]
+    assert struck[-1] == pytest.approx(max(struck), rel=0.1)
+    assert struck[-1] > 1.1 * min(struck)

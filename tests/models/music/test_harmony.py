@@ -66,6 +66,22 @@ def test_a_pad_does_not_stutter() -> None:
     assert harmony.settle(strokes, "pad", [C] * 8) == [Note(0, 64, 17)]
 
 
+def test_a_lone_held_note_becomes_a_chord() -> None:
+    filled = harmony.fill_out([Note(0, 64, 8)], "pad", [C] * 8)
+    assert {n.pitch % 12 for n in filled} == {0, 4, 7}
+    assert {(n.start, n.length) for n in filled} == {(0, 8)}
+
+
+@pytest.mark.parametrize("notes", [[Note(0, 64, 3)], [Note(0, 64, 8), Note(2, 67, 4)]])
+def test_short_notes_and_those_with_others_stay_as_they_are(notes: list[Note]) -> None:
+    assert harmony.fill_out(notes, "keys", [C] * 8) == notes
+
+
+def test_what_joins_a_note_does_not_grate_on_it() -> None:
+    joined = {n.pitch % 12 for n in harmony.fill_out([Note(0, 71, 8)], "pad", [C] * 8)}
+    assert joined == {11, 4, 7}, "no root beside the major seventh"
+
+
 def test_settling_takes_clashes_away() -> None:
     made = RuleMaker().phrases(RuleMaker().latent(1), style="pop")[0]
     wrong = [
@@ -103,6 +119,16 @@ def test_a_club_has_a_kick_on_every_beat_and_no_crash_loop() -> None:
     kicks = [n.start for n in made.notes("drums") if n.pitch == KICK]
     assert kicks == list(range(0, 64, 4))
     assert 49 not in {n.pitch for n in made.notes("drums")}
+
+
+def test_a_ridden_crash_marks_every_other_bar_and_goes_on_as_a_ride() -> None:
+    beats = [Note(s, 49, 1) for s in range(0, 64, 4)]
+    phrase = Phrase.from_notes({"drums": [*beats, *(Note(s, KICK, 1) for s in range(0, 64, 16))]})
+    made = loops.drum_loop(phrase, np.random.default_rng(1), four_on_floor=False, crashes=True)
+    assert [n.start for n in made.notes("drums") if n.pitch == 49] == [0, 32]
+    assert [n.start for n in made.notes("drums") if n.pitch == 51] == sorted(
+        set(range(0, 64, 4)) - {0, 32}
+    )
 
 
 def test_pitched_bars_are_ordered_together() -> None:
