@@ -27,7 +27,7 @@ tokenizer = AutoTokenizer.from_pretrained("{name}")
 
 Anywhere else, add `trust_remote_code=True` to both: `{code}` is the model's whole code.
 A text begins after a prefix such as
-`<style_argument> <mark_5> <len_6> <topic> school uniforms <text>`.
+`<style_argument><mark_5><len_6><topic> school uniforms<text>`.
 """
 
 
@@ -50,6 +50,10 @@ def export_essay(registry: Registry, ref: str, out: Path) -> Version:
         "AutoModelForCausalLM": f"{module}.{lstm.EssayLSTM.__name__}",
     }
     write_json(out / "config.json", config)
+    reads = json.loads((out / "tokenizer_config.json").read_text(encoding="utf-8"))
+    # An LSTM has no attention mask: `generate(**tokenizer(text))` would refuse one.
+    reads["model_input_names"] = ["input_ids"]
+    write_json(out / "tokenizer_config.json", reads)
     card = out / "README.md"
     told = card.read_text(encoding="utf-8") if card.is_file() else f"# {version.name}\n"
     card.write_text(told + CARD.format(name=out.name, code=CODE), encoding="utf-8")

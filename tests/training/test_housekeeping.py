@@ -55,7 +55,11 @@ def test_an_export_loads_with_the_auto_classes(exported: Path, tiny_registry: Pa
         assert torch.equal(model(ids).logits, original(ids).logits)
     tokenizer = AutoTokenizer.from_pretrained(exported)
     assert tokenizer.decode(tokenizer.encode(" people", add_special_tokens=False)) == " people"
-    assert "trust_remote_code" in (exported / "README.md").read_text()
+    given = tokenizer("<topic> cats<text>", return_tensors="pt")
+    written = model.generate(**given, max_new_tokens=3, do_sample=False)
+    assert isinstance(written, torch.Tensor) and written.shape[1] > 3
+    card = (exported / "README.md").read_text()
+    assert "trust_remote_code" in card and "<len_6><topic> school uniforms<text>" in card
 
 
 def test_an_export_needs_nothing_of_this_project(exported: Path, tmp_path: Path) -> None:

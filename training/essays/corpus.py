@@ -130,7 +130,7 @@ def deduplicated(documents: Iterable[Document], threshold: float = 0.7) -> list[
         sketch = MinHash(num_perm=32, seed=1)
         sketch.update_batch(sorted(shingles))
         if not index.query(sketch):
-            index.insert(document.id, sketch)
+            index.insert(len(kept), sketch)  # ids may come twice
             kept.append(document)
     return kept
 

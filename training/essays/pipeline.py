@@ -91,6 +91,8 @@ def train(orders: Orders) -> Finished:
     """Run every phase that is not finished yet."""
     crowd.gather_together()
     if crowd.is_main():
+        if not orders.resume:
+            _clear(orders)
         write_json(orders.out / RUN, orders.record())
     with crowd.main_first():
         taken = take_up(orders, orders.out)
@@ -107,6 +109,14 @@ def train(orders: Orders) -> Finished:
         if crowd.is_main():
             save_file(model.state_dict(), done)
     return replace(taken, outcome=outcome)
+
+
+def _clear(orders: Orders) -> None:
+    """Take away what an earlier run left in the folder: it may have read another corpus."""
+    for phase in orders.phases:
+        shutil.rmtree(orders.out / phase.name, ignore_errors=True)
+    for name in ("tokenizer.json", "progress.jsonl", "outcome.json"):
+        (orders.out / name).unlink(missing_ok=True)
 
 
 def take_up(orders: Orders, out: Path) -> Finished:

@@ -37,9 +37,15 @@ def read_corpus(path: Path) -> Iterator[Document]:
     files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
     for file in files:
         name = file.relative_to(path).as_posix() if path.is_dir() else file.name
-        if any(part.startswith(".") for part in PurePosixPath(name).parts):
+        if _is_hidden(name):
             continue
         yield from _read_file(file, name)
+
+
+def _is_hidden(name: str) -> bool:
+    """Tell what systems and programs leave beside documents, such as Word's lock files."""
+    parts = [part for part in PurePosixPath(name).parts if part != ".."]
+    return any(part.startswith((".", "~$", "__MACOSX")) for part in parts)
 
 
 def parse_mark(value: object, scale: object = None) -> float | None:
@@ -94,7 +100,7 @@ def _read_zip(path: Path, name: str) -> Iterator[Document]:
             if entry.file_size > MAX_RATIO * max(entry.compress_size, 1) + 65536:
                 raise CorpusError(f"{name} looks like a zip bomb.")
             suffix = PurePosixPath(entry.filename).suffix.lower()
-            if suffix not in _READERS and suffix != ".jsonl":
+            if (suffix not in _READERS and suffix != ".jsonl") or _is_hidden(entry.filename):
                 continue
             try:
                 with archive.open(entry) as stream:
@@ -132,7 +138,7 @@ def _from_record(record: Mapping[str, Any], name: str) -> Document:
     style = str(record.get("style") or style_of(source))
     topic = str(record.get("topic") or record.get("title") or "")
     return Document(
-        id=f"{source}-{record.get('id', name)}",
+        id=f"{source}-{name if record.get('id') is None else record['id']}",
         source=source,
         # File-like titles of speeches and web pages say nothing about the text.
         topic="" if style in ("plain", "speech") else topic,

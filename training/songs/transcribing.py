@@ -21,7 +21,8 @@ from models.music.transcriber.net import EARS
 from training.songs.files import append, digest, read_lines, rewrite
 
 REPORT, SUMMARY = "report.jsonl", "summary.json"
-AUDIO = (".mp3", ".wav", ".flac", ".ogg", ".opus", ".m4a", ".aac", ".aif", ".aiff", ".wma")
+AUDIO = (".mp3", ".wav", ".flac", ".ogg", ".opus", ".m4a", ".aac", ".aif", ".aiff", ".wma", ".mp4",
+         ".webm", ".mka", ".caf")  # fmt: skip
 MIDI = (".mid", ".midi")
 FEWEST_BARS = 8  # that are sure, for a song to be worth training on
 _AHEAD = 4  # files a worker that wait for it

@@ -329,3 +329,12 @@ def test_a_style_of_its_own_is_promoted_under_its_own_alias(house: Path, tmp_pat
     assert code == 1 and output.strip() == (
         "'candidate' cannot be moved: give live, or a name as in s12.live."
     )
+
+
+def test_a_new_run_in_an_old_folder_reads_its_own_corpus(corpus: Path, tmp_path: Path) -> None:
+    out, other = tmp_path / "run", write_corpus(tmp_path / "other", seed=1)
+    words = ("essay", "--preset", "tiny", "--steps", 2, "--out", out)
+    assert call(*words, "--corpus", corpus)[0] == 0
+    before = (out / "tokenizer.json").read_bytes()
+    assert call(*words, "--corpus", other)[0] == 0
+    assert (out / "tokenizer.json").read_bytes() != before

@@ -39,6 +39,7 @@ def test_near_duplicates_go_and_others_stay() -> None:
     copy = replace(documents[3], id="copy", text=documents[3].text.replace("Many", "Some", 1))
     kept = deduplicated([*documents, copy])
     assert [d.id for d in kept] == [d.id for d in documents]
+    assert len(deduplicated([replace(d, id="same") for d in documents])) == len(documents)
 
 
 def test_repeated_paragraphs_are_dropped() -> None:

@@ -92,6 +92,21 @@ def test_zips_are_read_in_memory(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.parent.iterdir() if p.name == "escape.txt"] == []
 
 
+def test_what_programs_leave_beside_documents_is_none(tmp_path: Path) -> None:
+    (tmp_path / "essay.txt").write_text(TEXT)
+    (tmp_path / "~$essay.docx").write_bytes(b"locked")
+    with zipfile.ZipFile(tmp_path / "mac.zip", "w") as archive:
+        archive.writestr("other.txt", TEXT)
+        archive.writestr("__MACOSX/._other.docx", b"fork")
+    assert [d.id for d in read_corpus(tmp_path)] == ["essay.txt", "mac.zip/other.txt"]
+
+
+def test_records_without_an_id_go_by_their_line(tmp_path: Path) -> None:
+    lines = [json.dumps({"id": None, "text": f"{TEXT} {n}"}) for n in range(2)]
+    (tmp_path / "a.jsonl").write_text("\n".join(lines))
+    assert len({d.id for d in read_corpus(tmp_path)}) == 2
+
+
 def test_a_zip_bomb_is_refused(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("a.txt", b" " * 40_000_000)
