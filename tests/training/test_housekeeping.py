@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -46,7 +47,7 @@ def exported(tiny_registry: Path, tmp_path_factory: pytest.TempPathFactory) -> P
 
 
 def test_an_export_loads_with_the_auto_classes(exported: Path, tiny_registry: Path) -> None:
-    model = AutoModelForCausalLM.from_pretrained(exported)
+    model: Any = AutoModelForCausalLM.from_pretrained(exported)
     original = AutoModelForCausalLM.from_pretrained(
         Registry(tiny_registry, None).resolve("essay").path
     )
