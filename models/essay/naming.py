@@ -14,7 +14,7 @@ PUSH = 2.0  # nats given to such a word's first token
 FORCE = 100.0  # nats given to its other ones
 LEAST = 0.002  # share of the likeliest token's that its first one needs
 _ENDINGS = split_set("s es ing ed d er ers")
-_BEFORE_ANY = split_set("of about for with like on from by than and")
+_BEFORE_ANY = split_set("of about for with like on from by than")
 _BEFORE_COMMON = split_set("the my your our their his her")
 
 
