@@ -14,7 +14,6 @@ from models.essay.lexicon import (
     Lexicon,
     Speller,
     content_words,
-    english,
     stem,
 )
 from models.essay.prompt import (
@@ -31,7 +30,6 @@ from models.essay.sampling import Luck
 FEWEST_KEYWORDS = 2
 USUAL_KEYWORDS = 3
 NEAR = 0.4  # cosine from which a keyword belongs to the topic
-OWN_WORDS = 2  # of the topic in the first and last paragraph
 FIELD, CHOICE = 80, 6  # words of a topic's field; how many of the nearest are drawn from
 LONGEST_KEYWORD = 6  # tokens
 _SEP, _TEXT = SPECIAL_TOKENS.index(SEP), SPECIAL_TOKENS.index(TEXT)
@@ -171,15 +169,15 @@ def mend_plan(plan: Plan, topic: str, lexicon: Lexicon, directions: Tensor, luck
     subject = known.mean(topic.split())
     if not subject.any():
         return plan
-    own = _own_words(topic)
-    taken = {stem(word) for word in content_words(topic)}
+    own = [word for word in dict.fromkeys(topic.split()) if content_words(word)]
+    taken = {stem(word) for word in own}
     best = (directions @ torch.from_numpy(subject)).topk(min(FIELD, len(directions))).indices
     field = [lexicon.texts[n].strip() for n in best.tolist()]
     mended = []
     for number, keywords in enumerate(plan):
         here = [w for w in keywords if stem(w) not in taken and _near(w, known, subject)]
         if number in (0, len(plan) - 1):
-            here = [*own, *here]
+            here = [*own[:2], *here]
         taken |= {stem(word) for word in here}
         while len(here) < USUAL_KEYWORDS:
             fresh = [w for w in field if w.islower() and stem(w) not in taken][:CHOICE]
@@ -189,14 +187,6 @@ def mend_plan(plan: Plan, topic: str, lexicon: Lexicon, directions: Tensor, luck
             taken.add(stem(here[-1]))
         mended.append(tuple(here[:PLAN_KEYWORDS]) or keywords)
     return tuple(mended)
-
-
-def _own_words(topic: str) -> list[str]:
-    """Choose the two words of a topic that tell most, in their order."""
-    words = [word for word in dict.fromkeys(topic.split()) if content_words(word)]
-    ranks = english()
-    rarest = sorted(words, key=lambda word: -ranks.get(word.lower(), len(ranks)))[:OWN_WORDS]
-    return [word for word in words if word in rarest]
 
 
 def _near(word: str, known: Associations, subject: Vector) -> bool:
