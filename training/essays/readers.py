@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from training.decoding import decoded
 from training.essays.corpus import CorpusError, Document, clean, licence_of, style_of
 
 MAX_FILE = 64 * 2**20  # bytes of one text file
@@ -180,17 +181,8 @@ def _headers(text: str, stem: str) -> tuple[str, str | None, str]:
     return topic, mark, "\n\n".join(blocks)
 
 
-def _plain(data: bytes) -> str:
-    for encoding in ("utf-8-sig", "cp1252"):
-        try:
-            return data.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    return data.decode("utf-8", errors="replace")
-
-
 def _markdown(data: bytes) -> str:
-    text = re.sub(r"```.*?```", "", _plain(data), flags=re.S)
+    text = re.sub(r"```.*?```", "", decoded(data), flags=re.S)
     text = re.sub(r"!?\[([^\]]*)\]\([^)]*\)", r"\1", text)
     text = re.sub(r"(?m)^\s{0,3}(?:#{1,6}|>|[-*+]|\d+\.)\s+", "", text)
     return re.sub(r"(\*\*|__|\*|`)(.+?)\1", r"\2", text)
@@ -216,7 +208,7 @@ def _pdf(data: bytes) -> str:
 
 
 _READERS: dict[str, Callable[[bytes], str]] = {
-    ".txt": _plain,
+    ".txt": decoded,
     ".md": _markdown,
     ".docx": _docx,
     ".pdf": _pdf,

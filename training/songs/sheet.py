@@ -16,6 +16,8 @@ from pathlib import Path
 
 from openpyxl import load_workbook
 
+from training.decoding import decoded
+
 LARGEST = 20_000_000  # bytes of a sheet
 _UNPACKED = 300_000_000  # bytes of an xlsx file's parts together
 MOST_ROWS = 100_000
@@ -122,7 +124,7 @@ def _plain(text: str) -> str:
 
 
 def _commas(path: Path) -> Iterator[Sequence[str]]:
-    text = _decode(path.read_bytes())
+    text = decoded(path.read_bytes())
     if "\0" in text:
         raise SheetError("The sheet is neither csv nor xlsx.")
     first = next((line for line in text.splitlines() if line.strip()), "")
@@ -135,16 +137,6 @@ def _commas(path: Path) -> Iterator[Sequence[str]]:
             return
         except csv.Error:  # a field beyond the reader's limit: a row of its own that says nothing
             yield ["?"]
-
-
-def _decode(data: bytes) -> str:
-    """Read bytes by their byte-order mark, as UTF-8, or as old Windows wrote them."""
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return data.decode("utf-16", errors="replace")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return data.decode("cp1252", errors="replace")
 
 
 def _workbook(path: Path) -> Iterator[Sequence[str]]:

@@ -46,6 +46,11 @@ def test_windows_text(tmp_path: Path) -> None:
     assert only(tmp_path).text == "A café's menu is here for you."
 
 
+def test_text_that_says_how_it_is_encoded(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes("A menu is here for you.".encode("utf-16"))
+    assert only(tmp_path).text == "A menu is here for you."
+
+
 def test_word_documents(tmp_path: Path) -> None:
     document = docx.Document()
     for paragraph in TEXT.split("\n\n"):
